@@ -1,0 +1,1 @@
+//! Keys: names, ids, verifier keys (C2SP signed-note section Verifier keys) and signing keys.

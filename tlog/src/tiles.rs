@@ -1,0 +1,1 @@
+//! Tiles (C2SP tlog-tiles): a tree as static resources.

@@ -1,0 +1,1 @@
+//! The witness protocol (C2SP tlog-witness): request and response bodies, and the rule by which a witness decides.
