@@ -5,8 +5,9 @@
 # in large translation units take 3 minutes, and every profile links the result. The name of the directory carries all that the
 # result depends on, so it never goes stale. `cargo build` without it works too, slowly; ACTA_BUNDLED_ROCKSDB=1 asks for that.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+RECIPE=1 # raise it when a change below changes the library
 UNIT_FILES=${UNIT_FILES:-48}
 FLAGS="-O3 -msse4.2 -mpclmul"
 case "$(uname -m)" in x86_64) ;; *) FLAGS="-O3" ;; esac
@@ -19,12 +20,14 @@ sys=$(dirname "$(package librocksdb-sys manifest_path)")
 lz4=$(dirname "$(package lz4-sys manifest_path)")/liblz4/lib
 zstd=$(dirname "$(package zstd-sys manifest_path)")/zstd/lib
 version=$(package librocksdb-sys version)
-key=$(printf '%s' "$version $FLAGS $(${CXX:-c++} --version | head -n 1) $(cat "$0")" | sha256sum | cut -c 1-12)
-out=${XDG_CACHE_HOME:-$HOME/.cache}/acta/rocksdb-${version//+/-}-$key
+key=$(printf '%s' "$RECIPE $version $FLAGS $UNIT_FILES $(${CXX:-c++} --version | head -n 1)" | sha256sum | cut -c 1-12)
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/acta
+out=$cache/rocksdb-${version//+/-}-$key
 
 if [ ! -f "$out/librocksdb.a" ]; then
   echo "Building RocksDB ($version) once; this takes some minutes." >&2
-  build=$(mktemp -d)
+  mkdir -p "$cache"
+  build=$(mktemp -d "$cache/building.XXXXXX") # beside its place, so that the last step is a rename
   trap 'rm -rf "$build"' EXIT
   # One translation unit holds neighbours only: files of one folder seldom define the same names.
   python3 - "$sys" "$build" "$UNIT_FILES" <<'P'
@@ -49,6 +52,6 @@ P
   find "$build" -name '*.cc' | sort | xargs -P "$(nproc)" -I{} sh -c 'exec $compile -c {} -o {}.o'
   mkdir -p "$out"
   ar crs "$build/librocksdb.a" "$build"/*.o
-  mv "$build/librocksdb.a" "$out/librocksdb.a" # by rename: an interrupted build leaves nothing that looks whole
+  mv "$build/librocksdb.a" "$out/librocksdb.a" # an interrupted build leaves nothing that looks whole
 fi
 echo "$out"

@@ -1,0 +1,55 @@
+# `make demo` and `make test` do everything on a fresh Debian machine that has Rust: each first makes sure that what is needed is there.
+# `make help` lists the rest. Nothing here is needed by those who have libclang and like plain cargo: `cargo build` and `cargo test` work.
+
+export PATH := $(PATH):$(HOME)/.cargo/bin
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check fmt clippy doc deny fuzz real-data syncs release clean
+
+help: ## lists these targets
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+
+setup: ## installs what is missing, builds RocksDB's library once, writes .cargo/config.toml
+	@scripts/setup.sh
+
+demo: setup ## a log on this machine, decisions going in, receipts coming back; stays up until Ctrl-C
+	@cargo build --workspace --bins
+	@"$$(scripts/target-dir.sh)/debug/acta" demo $(DEMO_FLAGS)
+
+test: setup ## every test, and the README's own commands
+	@cargo build --workspace --bins
+	cargo test --workspace
+	scripts/test-readme.sh
+
+check: setup fmt clippy doc test deny ## what has to pass before a change lands
+
+fmt: setup
+	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
+
+clippy: setup
+	cargo clippy --workspace --all-targets -- -D warnings
+
+doc: setup
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+deny: setup
+	scripts/deny.sh
+
+fuzz: setup ## every fuzz target for FUZZ_SECONDS each (10)
+	scripts/fuzz.sh $(or $(FUZZ_SECONDS),10)
+
+real-data: setup ## publishes a large set of decisions, kills the server on the way, checks everything; INPUT=file or generated
+	cargo build --release --workspace --bins
+	scripts/real-data.sh $(INPUT)
+
+syncs: setup ## counts what a commit costs: syncs for each add, with slow and with fast disks
+	cargo build --release --workspace --bins
+	scripts/syncs.sh
+
+release: setup ## optimized binaries
+	cargo build --release --workspace --bins
+
+clean: ## removes what cargo built here; the cached RocksDB library stays
+	cargo clean
