@@ -1,1 +1,367 @@
 //! Checkpoints (C2SP tlog-checkpoint): the signed statement of a log's origin, size and root hash.
+//!
+//! A [`Checkpoint`] is well formed, a [`SignedCheckpoint`] carries signatures that nobody has looked at yet, and only a
+//! [`VerifiedCheckpoint`](crate::policy::VerifiedCheckpoint) met a policy.
+
+use std::fmt;
+
+use crate::hash::{Hash, TreeSize, parse_decimal};
+use crate::key::{Algorithm, KeyId, KeyName, SignError, SigningKey, VerifierKey};
+use crate::note::{self, Note, NoteError, Signature, VerifyNoteError};
+
+/// The most leaves of a tree: proofs have at most 63 hashes.
+const MAX_SIZE: u64 = 1 << 63;
+
+/// The most bytes of the origin of a log that is created here: ML-DSA-44 cosignatures have room for no more.
+const MAX_NEW_ORIGIN: usize = 255;
+
+/// The first line of a checkpoint: which log it is of. By convention a URL without scheme, like `example.com/log42`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin(String);
+
+/// Why a text cannot be the origin of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidOrigin {
+    /// There is no text.
+    #[error("the origin of a log cannot be empty; use a name like example.com/log")]
+    Empty,
+    /// More than 255 bytes.
+    #[error("the origin of a log can have at most 255 bytes; use a shorter name like example.com/log")]
+    TooLong,
+    /// A space or something that Unicode counts as one.
+    #[error("the origin of a log cannot contain spaces; use a name like example.com/log")]
+    Space,
+    /// A plus sign separates the parts of a verifier key.
+    #[error("the origin of a log cannot contain '+'; use a name like example.com/log")]
+    Plus,
+    /// A control character.
+    #[error("the origin of a log cannot contain control characters; use a name like example.com/log")]
+    Control,
+}
+
+impl Origin {
+    /// The origin of a log of one's own: what the specification discourages is refused, and it is a valid [`KeyName`].
+    pub fn new(origin: &str) -> Result<Self, InvalidOrigin> {
+        if origin.is_empty() {
+            return Err(InvalidOrigin::Empty);
+        }
+        if origin.len() > MAX_NEW_ORIGIN {
+            return Err(InvalidOrigin::TooLong);
+        }
+        for c in origin.chars() {
+            match c {
+                '+' => return Err(InvalidOrigin::Plus),
+                c if c.is_whitespace() => return Err(InvalidOrigin::Space),
+                c if c.is_control() => return Err(InvalidOrigin::Control),
+                _ => {}
+            }
+        }
+        Ok(Origin(origin.to_owned()))
+    }
+
+    /// The origin of somebody's log, as read: any line that is not empty.
+    pub fn parse(origin: &str) -> Result<Self, InvalidOrigin> {
+        // SPEC: tlog-checkpoint §Note text: non-empty; clients MUST NOT assume more.
+        if origin.is_empty() {
+            return Err(InvalidOrigin::Empty);
+        }
+        if origin.bytes().any(|c| c < b' ') {
+            return Err(InvalidOrigin::Control);
+        }
+        Ok(Origin(origin.to_owned()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The state of a log at one size: its origin, its size, its root hash. Prints as the text that is signed.
+///
+/// ```
+/// use tlog::checkpoint::Checkpoint;
+///
+/// let text = "example.com/behind-the-sofa\n20852163\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n";
+/// let checkpoint = Checkpoint::parse(text)?;
+/// assert_eq!(checkpoint.size().as_u64(), 20_852_163);
+/// assert_eq!(checkpoint.to_string(), text);
+/// # Ok::<(), tlog::checkpoint::CheckpointError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    origin: Origin,
+    size: TreeSize,
+    root: Hash,
+    extensions: Vec<String>,
+}
+
+/// Why a text is not a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointError {
+    /// A control character other than a newline.
+    #[error("the checkpoint contains a control character (perhaps Windows line ends); fetch the original again")]
+    ControlCharacter,
+    /// The last line is incomplete.
+    #[error("the checkpoint does not end in a newline; it may have been cut short, fetch it again")]
+    NoFinalNewline,
+    /// Fewer than three lines.
+    #[error("a checkpoint has three lines: the log's origin, its size and its root hash; check that this is the right file")]
+    TooFewLines,
+    /// The first line.
+    #[error("the first line of the checkpoint is not the origin of a log; check that this is the right file")]
+    Origin,
+    /// The second line.
+    #[error("the second line of the checkpoint is not a number of entries in plain decimal digits; fetch the original again")]
+    Size,
+    /// A size for which there are no proofs.
+    #[error("the checkpoint claims more than 2^63 entries, which no log can have; do not rely on it")]
+    SizeTooLarge,
+    /// The third line.
+    #[error("the third line of the checkpoint is not a root hash (base64 of 32 bytes); fetch the original again")]
+    Root,
+    /// An empty line among the extension lines.
+    #[error("the checkpoint has an empty line in it, which is not allowed; fetch the original again")]
+    EmptyExtension,
+}
+
+impl Checkpoint {
+    /// A checkpoint without extension lines.
+    pub fn new(origin: Origin, size: TreeSize, root: Hash) -> Self {
+        Checkpoint { origin, size, root, extensions: Vec::new() }
+    }
+
+    /// Parses the text of a note as a checkpoint; printing it gives the same text again.
+    pub fn parse(text: &str) -> Result<Self, CheckpointError> {
+        note::check_text(text).map_err(|error| match error {
+            NoteError::TextWithoutNewline => CheckpointError::NoFinalNewline,
+            _ => CheckpointError::ControlCharacter,
+        })?;
+        // SPEC: tlog-checkpoint §Note text.
+        let mut lines = text.strip_suffix('\n').ok_or(CheckpointError::NoFinalNewline)?.split('\n');
+        let (Some(origin), Some(size), Some(root)) = (lines.next(), lines.next(), lines.next()) else {
+            return Err(CheckpointError::TooFewLines);
+        };
+        let origin = Origin::parse(origin).map_err(|_| CheckpointError::Origin)?;
+        let size = parse_decimal(size).ok_or(CheckpointError::Size)?;
+        if size > MAX_SIZE {
+            return Err(CheckpointError::SizeTooLarge);
+        }
+        let root = Hash::from_base64(root).map_err(|_| CheckpointError::Root)?;
+        let extensions: Vec<String> = lines.map(str::to_owned).collect();
+        // SPEC: tlog-checkpoint §Note text: extension lines, if any, MUST be non-empty.
+        if extensions.iter().any(String::is_empty) {
+            return Err(CheckpointError::EmptyExtension);
+        }
+        Ok(Checkpoint { origin, size: TreeSize::new(size), root, extensions })
+    }
+
+    /// Which log.
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// How many entries.
+    pub fn size(&self) -> TreeSize {
+        self.size
+    }
+
+    /// The hash of the tree of that size.
+    pub fn root(&self) -> &Hash {
+        &self.root
+    }
+
+    /// Further lines, without a meaning here; kept so that the text is whole. ML-DSA-44 signatures do not cover them.
+    pub fn extensions(&self) -> &[String] {
+        &self.extensions
+    }
+}
+
+impl fmt::Display for Checkpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}\n{}\n{}", self.origin, self.size, self.root.to_base64())?;
+        self.extensions.iter().try_for_each(|line| writeln!(f, "{line}"))
+    }
+}
+
+/// A note whose text is a checkpoint. Nobody has looked at its signatures yet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedCheckpoint {
+    note: Note,
+    checkpoint: Checkpoint,
+}
+
+/// Why some bytes are not a signed checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignedCheckpointError {
+    /// Not a note.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+    /// A note with another text.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+}
+
+/// Why a checkpoint was not signed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SignCheckpointError {
+    /// No key was given.
+    #[error("no key was given to sign the checkpoint with")]
+    NoKey,
+    /// The key belongs to another log.
+    #[error("the key of {key} cannot sign for the log {origin}: their names differ; use the key that was made for this log")]
+    OtherName {
+        /// The log.
+        origin: Origin,
+        /// The key's name.
+        key: KeyName,
+    },
+    /// The key cannot sign notes.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The signed checkpoint would be too large.
+    #[error(transparent)]
+    Note(#[from] NoteError),
+}
+
+/// Why the log's signature of a checkpoint was refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyCheckpointError {
+    /// No key is known for its origin.
+    #[error("this is a checkpoint of the log {origin}, for which you have no key; check the address, or add the log to the policy")]
+    UnknownOrigin {
+        /// The log that it says it is of.
+        origin: Origin,
+    },
+    /// The log's key is known, and this is not its signature.
+    #[error("the signature of the log {name} ({id}) does not fit its checkpoint: one of them was altered; do not rely on it")]
+    BadSignature {
+        /// The log's key.
+        name: KeyName,
+        /// Its id.
+        id: KeyId,
+    },
+    /// The log has not signed.
+    #[error("the checkpoint says it is of the log {origin}, but no key that you have for that log has signed it; do not rely on it")]
+    NotSigned {
+        /// The log that it says it is of.
+        origin: Origin,
+    },
+}
+
+impl SignedCheckpoint {
+    /// Parses a note whose text is a checkpoint.
+    pub fn parse(bytes: &[u8]) -> Result<Self, SignedCheckpointError> {
+        Self::from_note(Note::parse(bytes)?).map_err(SignedCheckpointError::from)
+    }
+
+    /// Takes a note whose text is a checkpoint.
+    pub fn from_note(note: Note) -> Result<Self, CheckpointError> {
+        let checkpoint = Checkpoint::parse(note.text())?;
+        Ok(SignedCheckpoint { note, checkpoint })
+    }
+
+    /// Signs a checkpoint as its log: with Ed25519 note keys whose name is the origin. A log's ML-DSA-44 signature states a time
+    /// and is added with [`SigningKey::cosign`] and [`SignedCheckpoint::add_signature`].
+    pub fn sign(checkpoint: &Checkpoint, keys: &[&SigningKey]) -> Result<Self, SignCheckpointError> {
+        let text = checkpoint.to_string();
+        let mut signatures = Vec::with_capacity(keys.len());
+        for key in keys {
+            // SPEC: tlog-checkpoint §Signatures: the log's key name SHOULD match the origin line; ours always does.
+            let name = key.verifier_key().name();
+            if name.as_str() != checkpoint.origin.as_str() {
+                return Err(SignCheckpointError::OtherName { origin: checkpoint.origin.clone(), key: name.clone() });
+            }
+            signatures.push(key.sign_note(&text)?);
+        }
+        if signatures.is_empty() {
+            return Err(SignCheckpointError::NoKey);
+        }
+        Ok(SignedCheckpoint { note: Note::new(&text, signatures)?, checkpoint: checkpoint.clone() })
+    }
+
+    /// What is signed.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        &self.checkpoint
+    }
+
+    /// The note with all signature lines, verified or not.
+    pub fn note(&self) -> &Note {
+        &self.note
+    }
+
+    /// The note as bytes: what a log serves as `/checkpoint`.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.note.to_bytes()
+    }
+
+    /// Adds a signature line, unverified.
+    pub fn add_signature(&mut self, signature: Signature) -> Result<(), NoteError> {
+        self.note.add_signature(signature)
+    }
+
+    /// Verifies that the log itself has signed: every signature of one of `keys` whose name is the checkpoint's origin must be
+    /// good, and there must be one. Cosignatures of witnesses are not looked at. Gives the first of `keys` that signed.
+    pub fn verify_log<'k>(&self, keys: &'k [VerifierKey]) -> Result<&'k VerifierKey, VerifyCheckpointError> {
+        self.verify_log_with(keys.iter())
+    }
+
+    pub(crate) fn verify_log_with<'k>(
+        &self,
+        keys: impl Iterator<Item = &'k VerifierKey>,
+    ) -> Result<&'k VerifierKey, VerifyCheckpointError> {
+        let origin = &self.checkpoint.origin;
+        // SPEC: tlog-policy §Defining a log: the key's name MUST correspond to the log's origin line.
+        let keys: Vec<&VerifierKey> = keys.filter(|key| key.name().as_str() == origin.as_str()).collect();
+        if keys.is_empty() {
+            return Err(VerifyCheckpointError::UnknownOrigin { origin: origin.clone() });
+        }
+        let signed = self.note.verify_with(&keys).map_err(|error| match error {
+            VerifyNoteError::BadSignature { name, id } => VerifyCheckpointError::BadSignature { name, id },
+            VerifyNoteError::NotSigned => VerifyCheckpointError::NotSigned { origin: origin.clone() },
+        })?;
+        Ok(signed.first().expect("a verified note has a signer"))
+    }
+
+    /// Drops every signature line that none of `keys` verifies, and of several cosignatures of one key all but the newest, so that
+    /// what is stored or served cannot carry somebody's forged line. `false`, and nothing changed, if no line would be left.
+    pub fn retain_verified(&mut self, keys: &[VerifierKey]) -> bool {
+        let text = self.note.text().to_owned();
+        // For each key: the line to keep, and its time.
+        let mut newest: Vec<Option<(usize, u64)>> = vec![None; keys.len()];
+        for (number, line) in self.note.signatures().iter().enumerate() {
+            for (key, newest) in keys.iter().zip(&mut newest).filter(|(key, _)| line.is_of(key)) {
+                let timestamp = match key.algorithm() {
+                    Algorithm::Ed25519 | Algorithm::EcdsaP256 => key.verify_note(&text, &line.bytes).map(|()| 0),
+                    Algorithm::CosignatureEd25519 | Algorithm::CosignatureMlDsa44 => key.verify_cosignature(&text, &line.bytes),
+                };
+                if let Ok(timestamp) = timestamp
+                    && newest.is_none_or(|(_, known)| known < timestamp)
+                {
+                    *newest = Some((number, timestamp));
+                }
+            }
+        }
+        self.note.retain(|number, _| newest.iter().flatten().any(|(kept, _)| *kept == number))
+    }
+}
+
+impl fmt::Display for SignedCheckpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.note.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests;

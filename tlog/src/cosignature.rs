@@ -1,1 +1,135 @@
 //! Cosignatures (C2SP tlog-cosignature): a witness's timestamped signature over a checkpoint or subtree.
+//!
+//! The bytes of a cosignature are the time, big-endian, and the signature proper. What is signed differs: with Ed25519 it is two
+//! lines of text and the checkpoint's text, with ML-DSA-44 a binary structure that also names the cosigner but leaves out extension
+//! lines.
+//!
+//! Invariant: the message is always made again from what was parsed, never taken from whoever sent the signature.
+
+use crate::checkpoint::{Checkpoint, Origin};
+use crate::hash::Hash;
+use crate::key::{Algorithm, BadSignature, KeyName, VerifierKey};
+use crate::merkle::Subtree;
+use crate::note::Signature;
+
+/// The latest time that a cosignature can state, in seconds since 1970.
+pub const MAX_TIMESTAMP: u64 = (1 << 63) - 1;
+
+/// The most bytes of the cosigner's and of the log's name in an ML-DSA-44 cosignature.
+pub(crate) const MAX_NAME: usize = 255;
+
+/// A cosignature that was verified.
+///
+/// ```
+/// use tlog::checkpoint::{Checkpoint, Origin};
+/// use tlog::cosignature::Cosignature;
+/// use tlog::key::{Algorithm, KeyName, SigningKey};
+/// use tlog::{Hash, TreeSize};
+///
+/// let witness = SigningKey::from_seed(KeyName::new("witness.example/w1")?, Algorithm::CosignatureMlDsa44, [1; 32])?;
+/// let checkpoint = Checkpoint::new(Origin::new("example.com/log")?, TreeSize::ZERO, Hash::EMPTY_TREE);
+/// let line = witness.cosign(&checkpoint, 1_700_000_000)?;
+/// let cosignature = Cosignature::verify(&line, &checkpoint, witness.verifier_key())?;
+/// assert_eq!(cosignature.timestamp(), 1_700_000_000);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cosignature {
+    key: VerifierKey,
+    timestamp: u64,
+}
+
+impl Cosignature {
+    /// Verifies one signature line over a checkpoint with the key that it must be of.
+    pub fn verify(line: &Signature, checkpoint: &Checkpoint, key: &VerifierKey) -> Result<Cosignature, BadSignature> {
+        if !line.is_of(key) {
+            return Err(BadSignature);
+        }
+        let timestamp = key.verify_cosignature(&checkpoint.to_string(), &line.bytes)?;
+        Ok(Cosignature { key: key.clone(), timestamp })
+    }
+
+    /// The newest of all lines that are of `key`; `Ok(None)` if none is. One bad line of that key refuses them all.
+    ///
+    /// A witness that signed the same checkpoint twice has two lines with the same name and id; both are true.
+    pub fn newest(lines: &[Signature], checkpoint: &Checkpoint, key: &VerifierKey) -> Result<Option<Cosignature>, BadSignature> {
+        let mut newest: Option<Cosignature> = None;
+        for line in lines.iter().filter(|line| line.is_of(key)) {
+            let cosignature = Cosignature::verify(line, checkpoint, key)?;
+            if newest.as_ref().is_none_or(|newest| newest.timestamp < cosignature.timestamp) {
+                newest = Some(cosignature);
+            }
+        }
+        Ok(newest)
+    }
+
+    /// Who cosigned.
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// When, in seconds since 1970; 0 if the cosigner did not say.
+    pub fn timestamp(&self) -> u64 {
+        self.timestamp
+    }
+}
+
+/// Verifies a cosignature over a part of a log, as `sign-subtree` of a witness answers it.
+pub fn verify_subtree(line: &Signature, origin: &Origin, subtree: Subtree, hash: &Hash, key: &VerifierKey) -> Result<(), BadSignature> {
+    if key.algorithm() != Algorithm::CosignatureMlDsa44 || !line.is_of(key) {
+        return Err(BadSignature);
+    }
+    let (timestamp, signature) = split_timestamp(&line.bytes).ok_or(BadSignature)?;
+    // SPEC: tlog-cosignature §ML-DSA-44 signed message: if start is not zero, the timestamp MUST be zero.
+    if subtree.start() != 0 && timestamp != 0 {
+        return Err(BadSignature);
+    }
+    let message = ml_dsa_message(key.name(), timestamp, origin, subtree.start(), subtree.end(), hash).ok_or(BadSignature)?;
+    key.verify_message(&message, signature)
+}
+
+/// Takes the bytes of a cosignature over a whole checkpoint apart: its time, the message that was signed, and the signature proper.
+/// `None` if the key makes no cosignatures or the bytes or the text have the wrong form.
+pub(crate) fn signed_message<'s>(key: &VerifierKey, checkpoint: &str, bytes: &'s [u8]) -> Option<(u64, Vec<u8>, &'s [u8])> {
+    let (timestamp, signature) = split_timestamp(bytes)?;
+    // Also for Ed25519: what is cosigned is a checkpoint, never other text.
+    let parsed = Checkpoint::parse(checkpoint).ok()?;
+    let message = match key.algorithm() {
+        Algorithm::CosignatureEd25519 => ed25519_message(timestamp, checkpoint),
+        Algorithm::CosignatureMlDsa44 => ml_dsa_message(key.name(), timestamp, parsed.origin(), 0, parsed.size().as_u64(), parsed.root())?,
+        Algorithm::Ed25519 | Algorithm::EcdsaP256 => return None,
+    };
+    Some((timestamp, message, signature))
+}
+
+/// SPEC: tlog-cosignature §Format: a big-endian timestamp, which MUST NOT exceed 2^63 - 1, and the signature.
+fn split_timestamp(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let (timestamp, signature) = bytes.split_first_chunk::<8>()?;
+    let timestamp = u64::from_be_bytes(*timestamp);
+    (timestamp <= MAX_TIMESTAMP).then_some((timestamp, signature))
+}
+
+/// SPEC: tlog-cosignature §Ed25519 signed message.
+pub(crate) fn ed25519_message(timestamp: u64, checkpoint: &str) -> Vec<u8> {
+    format!("cosignature/v1\ntime {timestamp}\n{checkpoint}").into_bytes()
+}
+
+/// SPEC: tlog-cosignature §ML-DSA-44 signed message. `None` if a name is empty or does not fit into the structure.
+pub(crate) fn ml_dsa_message(name: &KeyName, timestamp: u64, origin: &Origin, start: u64, end: u64, hash: &Hash) -> Option<Vec<u8>> {
+    let length = |text: &str| u8::try_from(text.len()).ok().filter(|&length| length > 0);
+    let (name, origin) = (name.as_str(), origin.as_str());
+    let mut message = Vec::with_capacity(12 + 1 + name.len() + 8 + 1 + origin.len() + 8 + 8 + Hash::LEN);
+    message.extend(b"subtree/v1\n\0");
+    message.push(length(name)?);
+    message.extend(name.as_bytes());
+    message.extend(timestamp.to_be_bytes());
+    message.push(length(origin)?);
+    message.extend(origin.as_bytes());
+    message.extend(start.to_be_bytes());
+    message.extend(end.to_be_bytes());
+    message.extend(hash.as_bytes());
+    Some(message)
+}
+
+#[cfg(test)]
+mod tests;

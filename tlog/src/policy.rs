@@ -1,1 +1,428 @@
 //! Trust policies (C2SP tlog-policy): which logs, which witnesses, and how many of them.
+//!
+//! A policy answers one question: is this checkpoint good enough to rely on? The answer "yes" is a [`VerifiedCheckpoint`], which
+//! nothing else can make, so a function that takes one needs no check of its own.
+//!
+//! Invariant: a group refers only to what was defined before it, and each name is a member of at most one group, at most once. So
+//! the quorum is decided in one pass over the groups, without recursion, and every witness counts once.
+
+mod parse;
+
+use std::fmt;
+
+use crate::checkpoint::{Checkpoint, Origin, SignedCheckpoint, VerifyCheckpointError};
+use crate::cosignature::Cosignature;
+use crate::key::{KeyId, KeyName, VerifierKey};
+
+pub use parse::{MAX_DEFINITIONS, MAX_POLICY, PolicyError, PolicyProblem};
+
+/// Which logs to believe and what their witnesses must have said.
+///
+/// ```
+/// use tlog::policy::Policy;
+///
+/// let text = b"log example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k https://example.com/foo\nquorum none\n";
+/// let policy = Policy::parse(text)?;
+/// assert_eq!(policy.logs()[0].url(), Some("https://example.com/foo"));
+/// assert!(!policy.has_witness_quorum());
+/// assert_eq!(policy.to_bytes(), text);
+/// # Ok::<(), tlog::policy::PolicyError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Policy {
+    logs: Vec<LogEntry>,
+    witnesses: Vec<Witness>,
+    groups: Vec<Group>,
+    quorum: Quorum,
+}
+
+/// A log that a policy lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogEntry {
+    key: VerifierKey,
+    url: Option<Octets>,
+}
+
+/// A witness that a policy lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Witness {
+    name: PolicyName,
+    key: VerifierKey,
+    url: Option<Octets>,
+}
+
+/// A group of witnesses and other groups.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Group {
+    name: PolicyName,
+    threshold: usize,
+    members: Vec<Member>,
+}
+
+/// What a group counts, by its place in [`Policy::witnesses`] or [`Policy::groups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Member {
+    Witness(usize),
+    Group(usize),
+}
+
+/// The rule of a policy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Quorum {
+    None,
+    Of(Member),
+}
+
+/// Text of a policy file whose bytes from 0x80 up have no meaning to us: it may be UTF-8 or not.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Octets(Vec<u8>);
+
+/// The name of a witness or group within one policy file. Has no meaning outside of it, and need not be UTF-8.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PolicyName(Octets);
+
+impl PolicyName {
+    /// The bytes as they are in the file.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0.0
+    }
+}
+
+impl fmt::Display for Octets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.0))
+    }
+}
+
+impl fmt::Display for PolicyName {
+    /// For people: bytes that are not UTF-8 are replaced.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Octets {
+    fn as_str(&self) -> Option<&str> {
+        str::from_utf8(&self.0).ok()
+    }
+}
+
+impl LogEntry {
+    /// The key that signs for the log; its name is the log's origin.
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// Where to reach the log, if the policy says so (in UTF-8).
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_ref().and_then(Octets::as_str)
+    }
+}
+
+impl Witness {
+    /// What the policy calls it.
+    pub fn name(&self) -> &PolicyName {
+        &self.name
+    }
+
+    /// The key that cosigns.
+    pub fn key(&self) -> &VerifierKey {
+        &self.key
+    }
+
+    /// Its submission prefix, if the policy says so (in UTF-8).
+    pub fn url(&self) -> Option<&str> {
+        self.url.as_ref().and_then(Octets::as_str)
+    }
+}
+
+impl Group {
+    /// What the policy calls it.
+    pub fn name(&self) -> &PolicyName {
+        &self.name
+    }
+
+    /// How many of its members must have witnessed.
+    pub fn threshold(&self) -> usize {
+        self.threshold
+    }
+
+    /// How many members it has.
+    pub fn member_count(&self) -> usize {
+        self.members.len()
+    }
+}
+
+/// The address cannot stand in a policy file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this address cannot stand in a policy file: it is empty or contains spaces or control characters")]
+pub struct InvalidUrl;
+
+/// A checkpoint that met a policy: its log has signed it, and so have enough witnesses. Only [`Policy::verify`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VerifiedCheckpoint {
+    signed: SignedCheckpoint,
+    log_key: VerifierKey,
+    cosignatures: Vec<Cosigned>,
+}
+
+/// That a witness of the policy has cosigned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cosigned {
+    witness: PolicyName,
+    key: KeyName,
+    timestamp: u64,
+}
+
+impl VerifiedCheckpoint {
+    /// The state of the log.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        self.signed.checkpoint()
+    }
+
+    /// The signed note. Lines of keys that the policy does not list are still in it.
+    pub fn signed(&self) -> &SignedCheckpoint {
+        &self.signed
+    }
+
+    /// The key of the policy that signed for the log. If it is an ML-DSA-44 key, extension lines are not covered.
+    pub fn log_key(&self) -> &VerifierKey {
+        &self.log_key
+    }
+
+    /// The witnesses of the policy that have cosigned, in the policy's order; more than the quorum needs, if more have.
+    pub fn cosignatures(&self) -> &[Cosigned] {
+        &self.cosignatures
+    }
+}
+
+impl Cosigned {
+    /// What the policy calls the witness.
+    pub fn witness(&self) -> &PolicyName {
+        &self.witness
+    }
+
+    /// The name of its key.
+    pub fn key(&self) -> &KeyName {
+        &self.key
+    }
+
+    /// When, in seconds since 1970, by the witness's clock; 0 if it did not say.
+    pub fn timestamp(&self) -> u64 {
+        self.timestamp
+    }
+}
+
+/// Why a checkpoint did not meet a policy.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum VerifyPolicyError {
+    /// The policy does not list the log.
+    #[error("this is from the log {origin}, which the policy does not list; check the address, or add the log to the policy")]
+    UnknownLog {
+        /// The log that it says it is of.
+        origin: Origin,
+    },
+    /// The log's key did not make its signature.
+    #[error("the signature of the log {name} ({id}) does not fit: what it signed, or the signature, was altered; do not rely on it")]
+    BadLogSignature {
+        /// The log's key.
+        name: KeyName,
+        /// Its id.
+        id: KeyId,
+    },
+    /// The log has not signed.
+    #[error("it says it is from the log {origin}, but the key that the policy has for that log has not signed it; do not rely on it")]
+    NotSignedByLog {
+        /// The log that it says it is of.
+        origin: Origin,
+    },
+    /// A witness's key did not make its signature.
+    #[error("the signature of the witness {witness} does not fit: what it signed, or the signature, was altered; do not rely on it")]
+    BadCosignature {
+        /// The witness.
+        witness: PolicyName,
+    },
+    /// Not enough witnesses.
+    #[error(
+        "the log has signed, but not enough witnesses have: {} of those that the policy counts signed, and {} did not; wait until they \
+         have, or ask the log's operator",
+        have.len(), Names(missing)
+    )]
+    QuorumNotMet {
+        /// The witnesses of the quorum that have cosigned.
+        have: Vec<PolicyName>,
+        /// The witnesses of the quorum that have not.
+        missing: Vec<PolicyName>,
+    },
+}
+
+/// Prints names with commas between.
+struct Names<'a>(&'a [PolicyName]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, name) in self.0.iter().enumerate() {
+            write!(f, "{}{name}", if i == 0 { "" } else { ", " })?;
+        }
+        Ok(())
+    }
+}
+
+impl Policy {
+    /// The policy that believes one log by its own signature alone.
+    pub fn without_witnesses(key: VerifierKey, url: Option<&str>) -> Result<Policy, InvalidUrl> {
+        let url = match url {
+            Some(url) if url.is_empty() || url.bytes().any(|c| c <= b' ' || c == 0x7f) => return Err(InvalidUrl),
+            url => url.map(|url| Octets(url.as_bytes().to_vec())),
+        };
+        Ok(Policy { logs: vec![LogEntry { key, url }], witnesses: Vec::new(), groups: Vec::new(), quorum: Quorum::None })
+    }
+
+    /// The logs, in the file's order.
+    pub fn logs(&self) -> &[LogEntry] {
+        &self.logs
+    }
+
+    /// The witnesses, in the file's order, whether the quorum needs them or not.
+    pub fn witnesses(&self) -> &[Witness] {
+        &self.witnesses
+    }
+
+    /// The groups, in the file's order.
+    pub fn groups(&self) -> &[Group] {
+        &self.groups
+    }
+
+    /// The name after `quorum`; `None` for `none`.
+    pub fn quorum(&self) -> Option<&PolicyName> {
+        match self.quorum {
+            Quorum::None => None,
+            Quorum::Of(member) => Some(self.member_name(member)),
+        }
+    }
+
+    /// Whether a checkpoint needs any witness at all.
+    pub fn has_witness_quorum(&self) -> bool {
+        self.quorum != Quorum::None
+    }
+
+    /// Whether these witnesses are enough, whatever their order and however often they are named. Unknown names count nothing.
+    pub fn quorum_met<'a>(&self, witnesses: impl IntoIterator<Item = &'a PolicyName>) -> bool {
+        let mut cosigned = vec![false; self.witnesses.len()];
+        for name in witnesses {
+            if let Some(i) = self.witnesses.iter().position(|witness| witness.name == *name) {
+                cosigned[i] = true;
+            }
+        }
+        self.is_met_by(&cosigned)
+    }
+
+    /// Decides whether a checkpoint meets the policy: signed by a listed log, and cosigned by enough witnesses. Every signature of a
+    /// listed key must be good; lines of other keys are ignored.
+    pub fn verify(&self, signed: &SignedCheckpoint) -> Result<VerifiedCheckpoint, VerifyPolicyError> {
+        let log_key = signed.verify_log_with(self.logs.iter().map(|log| &log.key)).map_err(|error| match error {
+            VerifyCheckpointError::UnknownOrigin { origin } => VerifyPolicyError::UnknownLog { origin },
+            VerifyCheckpointError::BadSignature { name, id } => VerifyPolicyError::BadLogSignature { name, id },
+            VerifyCheckpointError::NotSigned { origin } => VerifyPolicyError::NotSignedByLog { origin },
+        })?;
+        let mut cosignatures = Vec::new();
+        let mut cosigned = vec![false; self.witnesses.len()];
+        for (witness, cosigned) in self.witnesses.iter().zip(&mut cosigned) {
+            let newest = Cosignature::newest(signed.note().signatures(), signed.checkpoint(), &witness.key)
+                .map_err(|_| VerifyPolicyError::BadCosignature { witness: witness.name.clone() })?;
+            if let Some(cosignature) = newest {
+                *cosigned = true;
+                let (witness, key) = (witness.name.clone(), witness.key.name().clone());
+                cosignatures.push(Cosigned { witness, key, timestamp: cosignature.timestamp() });
+            }
+        }
+        if !self.is_met_by(&cosigned) {
+            return Err(self.not_met(&cosigned));
+        }
+        Ok(VerifiedCheckpoint { signed: signed.clone(), log_key: log_key.clone(), cosignatures })
+    }
+
+    /// Prints the policy: logs, witnesses, groups, quorum. Parsing that gives the same policy. Comments are not kept.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        let url = |url: &Option<Octets>| url.iter().flat_map(|url| [b" ", url.0.as_slice()].concat()).collect::<Vec<u8>>();
+        for log in &self.logs {
+            out.extend(format!("log {}", log.key).bytes());
+            out.extend(url(&log.url));
+            out.push(b'\n');
+        }
+        for witness in &self.witnesses {
+            out.extend([b"witness ", witness.name.as_bytes()].concat());
+            out.extend(format!(" {}", witness.key).bytes());
+            out.extend(url(&witness.url));
+            out.push(b'\n');
+        }
+        for group in &self.groups {
+            out.extend([b"group ", group.name.as_bytes()].concat());
+            match group.threshold {
+                k if k == group.members.len() => out.extend(b" all"),
+                1 => out.extend(b" any"),
+                k => out.extend(format!(" {k}").bytes()),
+            }
+            for &member in &group.members {
+                out.extend([b" ", self.member_name(member).as_bytes()].concat());
+            }
+            out.push(b'\n');
+        }
+        out.extend(b"quorum ");
+        out.extend(self.quorum().map_or(b"none".as_slice(), PolicyName::as_bytes));
+        out.push(b'\n');
+        out
+    }
+
+    fn member_name(&self, member: Member) -> &PolicyName {
+        match member {
+            Member::Witness(i) => &self.witnesses[i].name,
+            Member::Group(i) => &self.groups[i].name,
+        }
+    }
+
+    /// One pass in the order of definition: members of a group come before it.
+    fn is_met_by(&self, cosigned: &[bool]) -> bool {
+        let mut met: Vec<bool> = Vec::with_capacity(self.groups.len());
+        let holds = |member: &Member, met: &[bool]| match *member {
+            Member::Witness(i) => cosigned[i],
+            Member::Group(i) => met[i],
+        };
+        for group in &self.groups {
+            let count = group.members.iter().filter(|member| holds(member, &met)).count();
+            met.push(count >= group.threshold);
+        }
+        match &self.quorum {
+            Quorum::None => true,
+            Quorum::Of(member) => holds(member, &met),
+        }
+    }
+
+    /// Which witnesses the quorum counts, and which of them have cosigned.
+    fn not_met(&self, cosigned: &[bool]) -> VerifyPolicyError {
+        let (mut have, mut missing) = (Vec::new(), Vec::new());
+        let mut pending = match self.quorum {
+            Quorum::None => Vec::new(),
+            Quorum::Of(member) => vec![member],
+        };
+        while let Some(member) = pending.pop() {
+            match member {
+                Member::Group(i) => pending.extend(self.groups[i].members.iter().rev()),
+                Member::Witness(i) => if cosigned[i] { &mut have } else { &mut missing }.push(self.witnesses[i].name.clone()),
+            }
+        }
+        VerifyPolicyError::QuorumNotMet { have, missing }
+    }
+}
+
+impl fmt::Display for Policy {
+    /// For people: bytes that are not UTF-8 are replaced. [`Policy::to_bytes`] keeps them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.to_bytes()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

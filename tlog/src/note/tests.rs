@@ -1,0 +1,91 @@
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use super::*;
+use crate::key::{Algorithm, SigningKey};
+
+fn key(name: &str, seed: u8) -> SigningKey {
+    SigningKey::from_seed(KeyName::new(name).unwrap(), Algorithm::Ed25519, [seed; 32]).unwrap()
+}
+
+const LINE: &str = "— k q6urqwECAwQ=\n";
+
+#[test]
+fn malformed_notes_are_refused_with_the_reason() {
+    use NoteError as E;
+    for (note, error) in [
+        (String::new(), E::NoBlankLine),
+        ("text\n".to_owned(), E::NoBlankLine),
+        (format!("text\n{LINE}"), E::NoBlankLine),
+        (format!("\n{LINE}"), E::NoBlankLine),
+        ("text\n\n".to_owned(), E::NoSignatures),
+        (format!("text\n\n{}", LINE.trim_end()), E::NoFinalNewline),
+        (format!("text\r\n\r\n{LINE}"), E::ControlCharacter),
+        (format!("te\0xt\n\n{LINE}"), E::ControlCharacter),
+        (format!("te\txt\n\n{LINE}"), E::ControlCharacter),
+        (format!("text\n\n{LINE}more\n"), E::MalformedSignature),
+        (format!("text\n\n{LINE}\n"), E::NoSignatures),
+        ("text\n\n- k q6urqwECAwQ=\n".to_owned(), E::MalformedSignature),
+        ("text\n\n—k q6urqwECAwQ=\n".to_owned(), E::MalformedSignature),
+        ("text\n\n— k  q6urqwECAwQ=\n".to_owned(), E::MalformedSignature),
+        ("text\n\n—  q6urqwECAwQ=\n".to_owned(), E::MalformedSignature),
+        ("text\n\n— k+ q6urqwECAwQ=\n".to_owned(), E::MalformedSignature),
+        ("text\n\n— k q6urqwECAwQ\n".to_owned(), E::MalformedSignature),
+        ("text\n\n— k q6urqwECAwR=\n".to_owned(), E::MalformedSignature),
+        ("text\n\n— k q6urqwECAwQ= \n".to_owned(), E::MalformedSignature),
+        ("text\n\n— k q6urqw==\n".to_owned(), E::MalformedSignature),
+        ("text\n\n— k \n".to_owned(), E::MalformedSignature),
+    ] {
+        assert_eq!(Note::parse(note.as_bytes()), Err(error), "{note:?}");
+    }
+    assert_eq!(Note::parse(b"te\xfft\n\n"), Err(E::NotUtf8));
+    assert_eq!(Note::parse(&vec![b'a'; MAX_NOTE + 1]), Err(E::TooLarge));
+}
+
+#[test]
+fn the_text_ends_at_the_last_blank_line() {
+    for text in ["a\n", "\n", "a\n\nb\n", "a\n\n\n", "\n\n\n\na\n", "— k q6urqwECAwQ=\n\nb\n"] {
+        let bytes = format!("{text}\n{LINE}");
+        let note = Note::parse(bytes.as_bytes()).unwrap();
+        assert_eq!((note.text(), note.to_string()), (text, bytes.clone()), "{text:?}");
+    }
+}
+
+#[test]
+fn unknown_signatures_are_ignored_and_a_bad_known_one_refuses_the_note() {
+    let (ours, theirs) = (key("ours", 1), key("theirs", 2));
+    let good = Note::new("text\n", vec![theirs.sign_note("text\n").unwrap(), ours.sign_note("text\n").unwrap()]).unwrap();
+    let keys = [ours.verifier_key().clone()];
+    assert_eq!(good.verify(&keys).unwrap(), [&keys[0]]);
+
+    let mut forged = good.clone();
+    forged.add_signature(Signature { bytes: vec![1; 64], ..ours.sign_note("text\n").unwrap() }).unwrap();
+    assert!(matches!(forged.verify(&keys), Err(VerifyNoteError::BadSignature { .. })));
+
+    let other_text = Note::new("taxt\n", good.signatures().to_vec()).unwrap();
+    assert!(matches!(other_text.verify(&keys), Err(VerifyNoteError::BadSignature { .. })));
+    assert_eq!(good.verify(&[key("ours", 3).verifier_key().clone()]), Err(VerifyNoteError::NotSigned));
+    assert_eq!(good.verify(&[]), Err(VerifyNoteError::NotSigned));
+}
+
+#[test]
+fn a_name_or_an_id_alone_does_not_make_a_key_known() {
+    let ours = key("ours", 1);
+    let line = ours.sign_note("text\n").unwrap();
+    let other_id = Signature { key_id: KeyId::new(line.key_id.as_u32() ^ 1), ..line.clone() };
+    let other_name = Signature { name: KeyName::new("theirs").unwrap(), ..line.clone() };
+    let keys = [ours.verifier_key().clone()];
+    assert_eq!(Note::new("text\n", vec![other_id, other_name]).unwrap().verify(&keys), Err(VerifyNoteError::NotSigned));
+}
+
+#[test]
+fn sixteen_signatures_of_the_largest_kind_fit_and_a_note_never_outgrows_its_limit() {
+    let line = |bytes| Signature { name: KeyName::new(&"n".repeat(255)).unwrap(), key_id: KeyId::new(1), bytes };
+    let mut note = Note::new("text\n", vec![line(vec![1; 8 + 2420]); 16]).unwrap();
+    assert_eq!(Note::parse(&note.to_bytes()), Ok(note.clone()));
+    let before = note.clone();
+    assert_eq!(note.add_signature(line(vec![1; MAX_NOTE])), Err(NoteError::TooLarge));
+    assert_eq!(note, before);
+    assert_eq!(note.add_signature(line(vec![])), Err(NoteError::MalformedSignature));
+    while note.add_signature(line(vec![1; 2428])).is_ok() {}
+    assert_eq!(Note::parse(&note.to_bytes()), Ok(note));
+}
