@@ -1,0 +1,146 @@
+//! Key files on a real file system, and as other programs write them.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use keyfile::{CreateError, LoadError, create, generate, load, verifier_key_path};
+use tempfile::TempDir;
+use tlog::key::{Algorithm, KeyFileError, KeyName, SigningKey, VerifierKey};
+use tlog::note::Note;
+
+const SIGNING: [Algorithm; 3] = [Algorithm::Ed25519, Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44];
+
+fn name() -> KeyName {
+    KeyName::new("example.com/log").unwrap()
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o7777
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// A directory with a new key in it.
+fn with_key(algorithm: Algorithm) -> (TempDir, PathBuf, SigningKey) {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    let key = generate(name(), algorithm).unwrap();
+    create(&path, &key).unwrap();
+    (dir, path, key)
+}
+
+#[test]
+fn a_key_is_loaded_as_it_was_created_and_only_its_owner_can_read_it() {
+    for algorithm in SIGNING {
+        let (_dir, path, key) = with_key(algorithm);
+        assert_eq!(load(&path).unwrap().verifier_key(), key.verifier_key());
+        assert_eq!(mode(&path), 0o600);
+        let vkey = fs::read_to_string(verifier_key_path(&path)).unwrap();
+        assert_eq!(vkey.trim_end().parse::<VerifierKey>().as_ref(), Ok(key.verifier_key()));
+    }
+}
+
+#[test]
+fn two_generated_keys_differ() {
+    let [a, b] = [(); 2].map(|()| generate(name(), Algorithm::Ed25519).unwrap());
+    assert_ne!(a.verifier_key(), b.verifier_key());
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused_with_the_command_that_helps() {
+    let (_dir, path, _key) = with_key(Algorithm::Ed25519);
+    for mode in [0o640, 0o604, 0o660, 0o644, 0o620, 0o601, 0o777] {
+        set_mode(&path, mode);
+        let error = load(&path).unwrap_err();
+        assert!(matches!(error, LoadError::Readable { .. }), "{mode:o}");
+        assert!(error.to_string().contains(&format!("chmod 600 {}", path.display())), "{error}");
+    }
+    for mode in [0o600, 0o400] {
+        set_mode(&path, mode);
+        assert!(load(&path).is_ok(), "{mode:o}");
+    }
+}
+
+#[test]
+fn neither_file_is_ever_overwritten() {
+    let key = generate(name(), Algorithm::Ed25519).unwrap();
+    for existing in ["key.pem", "key.pem.vkey"] {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("key.pem");
+        fs::write(dir.path().join(existing), "precious").unwrap();
+        assert!(matches!(create(&path, &key), Err(CreateError::Exists { .. })), "{existing}");
+        assert_eq!(fs::read(dir.path().join(existing)).unwrap(), b"precious");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left behind");
+    }
+    // Nor what a dangling link points to.
+    let dir = tempfile::tempdir().unwrap();
+    symlink(dir.path().join("elsewhere"), dir.path().join("key.pem")).unwrap();
+    assert!(matches!(create(&dir.path().join("key.pem"), &key), Err(CreateError::Exists { .. })));
+    assert!(!dir.path().join("elsewhere").exists());
+}
+
+#[test]
+fn what_is_not_a_key_file_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    assert!(matches!(load(&path), Err(LoadError::Read { .. })));
+    assert!(matches!(load(dir.path()), Err(LoadError::NotAFile { .. })));
+    let write = |bytes: &[u8]| {
+        fs::write(&path, bytes).unwrap();
+        set_mode(&path, 0o600);
+        load(&path).unwrap_err()
+    };
+    assert!(matches!(write(b"hello"), LoadError::Key { error: KeyFileError::NotAPrivateKey, .. }));
+    assert!(matches!(write(b"\xff"), LoadError::NotText { .. }));
+    assert!(matches!(write(&[b'a'; 65 * 1024]), LoadError::TooLarge { .. }));
+}
+
+#[test]
+fn a_pem_key_needs_its_own_verifier_key_beside_it() {
+    let (_dir, path, _key) = with_key(Algorithm::Ed25519);
+    let (_other_dir, other, _other_key) = with_key(Algorithm::Ed25519);
+    fs::copy(verifier_key_path(&other), verifier_key_path(&path)).unwrap();
+    assert!(matches!(load(&path), Err(LoadError::Key { error: KeyFileError::OtherVerifierKey, .. })));
+    fs::write(verifier_key_path(&path), "nonsense").unwrap();
+    assert!(matches!(load(&path), Err(LoadError::VerifierKey { .. })));
+    fs::remove_file(verifier_key_path(&path)).unwrap();
+    assert!(matches!(load(&path), Err(LoadError::Key { error: KeyFileError::VerifierKeyMissing, .. })));
+}
+
+/// Runs `openssl`; `None`, said loudly, where it is not installed.
+fn openssl(arguments: &[&str]) -> Option<Vec<u8>> {
+    match Command::new("openssl").args(arguments).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            Some(output.stdout)
+        }
+        Err(error) => {
+            eprintln!("SKIPPED: openssl cannot be run here ({error}); only the stored key files were tested");
+            None
+        }
+    }
+}
+
+#[test]
+fn keys_made_by_openssl_are_read_and_ours_are_read_by_openssl() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key.pem");
+    let Some(_) = openssl(&["genpkey", "-algorithm", "ed25519", "-out", path.to_str().unwrap()]) else { return };
+    set_mode(&path, 0o600);
+    let spki = openssl(&["pkey", "-in", path.to_str().unwrap(), "-pubout", "-outform", "DER"]).unwrap();
+    let public_key = &spki[spki.len() - 32..];
+    let vkey = VerifierKey::new(name(), Algorithm::Ed25519, public_key).unwrap();
+    fs::write(verifier_key_path(&path), format!("{vkey}\n")).unwrap();
+    let key = load(&path).unwrap();
+    let note = Note::new("text\n", vec![key.sign_note("text\n").unwrap()]).unwrap();
+    assert!(note.verify(&[vkey]).is_ok());
+
+    let (_dir, path, key) = with_key(Algorithm::Ed25519);
+    let spki = openssl(&["pkey", "-in", path.to_str().unwrap(), "-pubout", "-outform", "DER"]).unwrap();
+    assert_eq!(&spki[spki.len() - 32..], key.verifier_key().public_key());
+}
