@@ -144,7 +144,10 @@ pub fn verifier_key_path(path: &Path) -> PathBuf {
 
 /// Reads the verifier key beside a key file; `None` if there is no such file.
 pub fn load_verifier_key(path: &Path) -> Result<Option<VerifierKey>, LoadError> {
-    let path = verifier_key_path(path);
+    load_verifier_key_at(verifier_key_path(path))
+}
+
+fn load_verifier_key_at(path: PathBuf) -> Result<Option<VerifierKey>, LoadError> {
     let text = match File::open(&path) {
         Ok(file) => read(&path, file)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -155,6 +158,11 @@ pub fn load_verifier_key(path: &Path) -> Result<Option<VerifierKey>, LoadError> 
 
 /// Reads a key that nobody but its owner can read, and the verifier key beside it. A key in PEM needs that; a Go key may do without.
 pub fn load(path: &Path) -> Result<SigningKey, LoadError> {
+    load_at(path, &verifier_key_path(path))
+}
+
+/// As [`load`], with the verifier key in a file of another name.
+pub fn load_at(path: &Path, verifier_path: &Path) -> Result<SigningKey, LoadError> {
     let read_error = |error| LoadError::Read { path: path.to_owned(), error };
     // Opening a named pipe would wait for somebody to write into it.
     if !fs::metadata(path).map_err(read_error)?.is_file() {
@@ -171,7 +179,7 @@ pub fn load(path: &Path) -> Result<SigningKey, LoadError> {
         return Err(LoadError::Readable { path: path.to_owned(), mode });
     }
     let text = read(path, file)?;
-    let verifier_key = load_verifier_key(path)?;
+    let verifier_key = load_verifier_key_at(verifier_path.to_owned())?;
     SigningKey::parse_file(&text, verifier_key.as_ref()).map_err(|error| LoadError::Key { path: path.to_owned(), error })
 }
 
@@ -192,9 +200,13 @@ fn read(path: &Path, file: File) -> Result<Zeroizing<String>, LoadError> {
 /// Writes a key into two new files: `path` with the secret in PEM, mode 0600, and `path` with `.vkey` added. Both are on the disk
 /// when this returns.
 pub fn create(path: &Path, key: &SigningKey) -> Result<(), CreateError> {
-    let verifier_path = verifier_key_path(path);
+    create_at(path, &verifier_key_path(path), key)
+}
+
+/// As [`create`], with the verifier key in a file of another name in the same directory.
+pub fn create_at(path: &Path, verifier_path: &Path, key: &SigningKey) -> Result<(), CreateError> {
     write_new(path, 0o600, encode_pem(key).as_bytes())?;
-    let written = write_new(&verifier_path, 0o644, format!("{}\n", key.verifier_key()).as_bytes());
+    let written = write_new(verifier_path, 0o644, format!("{}\n", key.verifier_key()).as_bytes());
     if let Err(error) = written {
         // Only what was just made here is removed; without its name the key would be of no use.
         let _ = fs::remove_file(path);
@@ -202,7 +214,7 @@ pub fn create(path: &Path, key: &SigningKey) -> Result<(), CreateError> {
     }
     sync_directory(path).inspect_err(|_| {
         let _ = fs::remove_file(path);
-        let _ = fs::remove_file(&verifier_path);
+        let _ = fs::remove_file(verifier_path);
     })
 }
 

@@ -1,0 +1,80 @@
+//! Logs for tests, in memory.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use prometheus::Registry;
+use tempfile::TempDir;
+use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tlog::key::{Algorithm, KeyName, SigningKey};
+use tlog::{Hash, LeafIndex, TreeSize};
+
+use crate::anchor::{Anchor, Anchored};
+use crate::head::Head;
+use crate::log::{Log, Options, WriteSide};
+use crate::metrics::Metrics;
+use crate::queue::AddError;
+use crate::startup::StartupError;
+use crate::store::{Identity, MemoryStore, Store, TreeState};
+
+pub(crate) const ORIGIN: &str = "log.test/2026";
+
+pub(crate) fn key() -> SigningKey {
+    SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, [7; 32]).unwrap()
+}
+
+pub(crate) fn identity() -> Identity {
+    Identity { origin: ORIGIN.into(), verifier_key: key().verifier_key().to_string(), log_id: [1; 16] }
+}
+
+pub(crate) fn empty_tree() -> TreeState {
+    let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::ZERO, Hash::EMPTY_TREE);
+    Head::new(SignedCheckpoint::sign(&checkpoint, &[&key()]).unwrap()).tree_state()
+}
+
+/// A store in memory and an anchor on disk, for a log that can be stopped and started.
+pub(crate) struct Fixture {
+    pub(crate) dir: TempDir,
+}
+
+impl Fixture {
+    /// A new log: its store, and the fixture with its anchor.
+    pub(crate) fn new() -> (Self, MemoryStore) {
+        let fixture = Fixture { dir: tempfile::tempdir().unwrap() };
+        fixture.anchor_at(&empty_tree());
+        (fixture, MemoryStore::create(identity(), empty_tree()))
+    }
+
+    pub(crate) fn anchor_at(&self, tree: &TreeState) {
+        Anchor::create(&self.dir.path().join("anchor"), Anchored { size: tree.size, root: tree.root }).unwrap();
+    }
+
+    pub(crate) fn anchored(&self) -> Anchored {
+        Anchor::open(&self.dir.path().join("anchor")).unwrap().1
+    }
+
+    pub(crate) fn start<S: Store>(&self, store: S) -> Result<(Log<S>, WriteSide), StartupError> {
+        let anchor = Anchor::open(&self.dir.path().join("anchor")).unwrap();
+        Log::start(store, key(), anchor, Options::default(), Arc::new(Metrics::new(&Registry::new()).unwrap()))
+    }
+}
+
+pub(crate) fn entry(number: u64) -> Bytes {
+    Bytes::from(format!("decision {number}"))
+}
+
+pub(crate) async fn add<S: Store>(log: &Log<S>, number: u64) -> Result<LeafIndex, AddError> {
+    log.add(entry(number))?.await
+}
+
+/// Adds entries `0..count` and stops the log.
+pub(crate) async fn fill<S: Store>(fixture: &Fixture, store: S, count: u64) {
+    let (log, mut write_side) = fixture.start(store).unwrap();
+    for ticket in log.add_batch((0..count).map(entry)) {
+        ticket.unwrap().await.unwrap();
+    }
+    log.close();
+    write_side.ended().await.unwrap();
+}

@@ -1,0 +1,369 @@
+//! A running log: the handle that everything else in the server uses.
+//!
+//! Writing goes through [`Log::add`]: it hashes the entry on the caller's thread, puts it into the queue, and gives a [`Ticket`].
+//! Reading goes to the store and never beyond the published head, so that nothing is shown that the log has not signed and its policy
+//! not allowed. What is assembled from rows (full tiles and bundles) is cached, bounded by bytes.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+use tlog::checkpoint::Origin;
+use tlog::key::{SigningKey, VerifierKey};
+use tlog::merkle::{self, Node, ProveError};
+use tlog::proof::Proof;
+use tlog::tiles::{BundleId, MAX_ENTRY, Resource, TILE_HEIGHT, Tile, TileId, encode_entry, tile_of};
+use tlog::{Hash, LeafIndex, TreeSize};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use crate::anchor::{Anchor, Anchored};
+use crate::head::{Head, Publisher};
+use crate::metrics::Metrics;
+use crate::queue::{AddError, Queue, QueueLimits, Ticket};
+use crate::sequencer::{Answers, Sequencer, SequencerError};
+use crate::startup::{self, StartupError};
+use crate::store::{Damage, Store, StoreError};
+
+/// What of a log can be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Options {
+    /// How much may wait, and how much goes into one commit.
+    pub queue: QueueLimits,
+    /// Bytes of assembled tiles and bundles that are kept in memory.
+    pub cache_bytes: u64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Options { queue: QueueLimits::default(), cache_bytes: 64 << 20 }
+    }
+}
+
+/// Something could not be read. The client is not at fault.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ReadError {
+    /// The store failed or is damaged.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The stored hashes do not prove the entry that is stored.
+    #[error("the stored hashes do not lead from the entry at index {0} to the published root: run `acta-log fsck --dir DIR`")]
+    ProofFails(LeafIndex),
+}
+
+/// A handle on a running log; clones are the same log.
+#[derive(Debug)]
+pub struct Log<S> {
+    inner: Arc<Inner<S>>,
+}
+
+impl<S> Clone for Log<S> {
+    fn clone(&self) -> Self {
+        Log { inner: Arc::clone(&self.inner) }
+    }
+}
+
+#[derive(Debug)]
+struct Inner<S> {
+    store: Arc<S>,
+    queue: Arc<Queue>,
+    published: watch::Receiver<Arc<Head>>,
+    origin: Origin,
+    key: VerifierKey,
+    cache: Cache<Resource, Bytes, ByBytes>,
+    disk_full: AtomicBool,
+}
+
+/// The sequencer's thread, from outside.
+#[derive(Debug)]
+pub struct WriteSide(oneshot::Receiver<Result<(), SequencerError>>);
+
+impl WriteSide {
+    /// Resolves when the sequencer has ended: well after [`Log::close`], or with the error that it ended over. The process must then end.
+    pub async fn ended(&mut self) -> Result<(), SequencerError> {
+        (&mut self.0).await.unwrap_or(Err(SequencerError::Head))
+    }
+}
+
+impl<S: Store> Log<S> {
+    /// Checks that the log may be started (steps 2 to 4 of [`crate::startup`]) and starts it. Must be called in a tokio runtime.
+    pub fn start(
+        store: S,
+        key: SigningKey,
+        (mut anchor, anchored): (Anchor, Anchored),
+        options: Options,
+        metrics: Arc<Metrics>,
+    ) -> Result<(Self, WriteSide), StartupError> {
+        let verifier_key = key.verifier_key().clone();
+        let head = startup::check_identity(&store, &verifier_key)?;
+        let edge = startup::rebuild_edge(&store, &head)?;
+        startup::check_anchor(&store, &head, anchored)?;
+        // The store may be one commit ahead: its head leaves this process only when the anchor has it, like any other.
+        anchor.record(Anchored { size: head.size(), root: head.root() }).map_err(StartupError::Anchor)?;
+        metrics.started(head.size());
+
+        let origin = head.checkpoint().checkpoint().origin().clone();
+        let store = Arc::new(store);
+        let queue = Arc::new(Queue::new(options.queue));
+        let (publisher, published) = Publisher::new(head);
+        let (answers, answered) = mpsc::unbounded_channel();
+        let sequencer = Sequencer {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            anchor,
+            edge,
+            origin: origin.clone(),
+            key,
+            publisher,
+            answers,
+            metrics,
+        };
+        tokio::spawn(hand_out(answered));
+        let write_side = spawn(sequencer);
+        let cache = Cache::with_weighter(cache_items(options.cache_bytes), options.cache_bytes, ByBytes);
+        let disk_full = AtomicBool::new(false);
+        Ok((Log { inner: Arc::new(Inner { store, queue, published, origin, key: verifier_key, cache, disk_full }) }, write_side))
+    }
+
+    /// The log's name.
+    pub fn origin(&self) -> &Origin {
+        &self.inner.origin
+    }
+
+    /// The key that verifies the log's heads.
+    pub fn verifier_key(&self) -> &VerifierKey {
+        &self.inner.key
+    }
+
+    /// The head that the world is shown.
+    pub fn published(&self) -> Arc<Head> {
+        Arc::clone(&self.inner.published.borrow())
+    }
+
+    /// Follows the published head.
+    pub fn subscribe(&self) -> watch::Receiver<Arc<Head>> {
+        self.inner.published.clone()
+    }
+
+    /// The first published head that covers `index`, waiting for it at most `patience`.
+    pub async fn published_covering(&self, index: LeafIndex, patience: Duration) -> Option<Arc<Head>> {
+        let mut published = self.subscribe();
+        let covering = published.wait_for(|head| head.size().contains(index));
+        let head = tokio::time::timeout(patience, covering).await.ok()?.ok()?;
+        Some(Arc::clone(&head))
+    }
+
+    /// Takes an entry in, to be answered by the ticket. Never waits.
+    pub fn add(&self, entry: Bytes) -> Result<Ticket, AddError> {
+        let leaf = self.admit(&entry)?;
+        let mut result = Err(AddError::Overloaded);
+        self.inner.queue.push([(entry, leaf)], |each| result = each);
+        result
+    }
+
+    /// Takes several entries in; those that are accepted keep their order. Never waits.
+    pub fn add_batch(&self, entries: impl IntoIterator<Item = Bytes>) -> Vec<Result<Ticket, AddError>> {
+        // Hash first, so that the queue is locked for as short a time as can be.
+        let admitted: Vec<_> = entries.into_iter().map(|entry| self.admit(&entry).map(|leaf| (entry, leaf))).collect();
+        let mut results: Vec<_> = admitted.iter().map(|each| each.as_ref().map(|_| None).map_err(|error| *error)).collect();
+        let mut pending = results.iter_mut().filter(|each| each.is_ok());
+        self.inner.queue.push(admitted.into_iter().flatten(), |each| {
+            if let Some(slot) = pending.next() {
+                *slot = each.map(Some);
+            }
+        });
+        results.into_iter().map(|each| each.and_then(|ticket| ticket.ok_or(AddError::Failed))).collect()
+    }
+
+    /// The store under the log.
+    pub fn store(&self) -> &S {
+        &self.inner.store
+    }
+
+    /// Entries and bytes that wait for a commit.
+    pub fn queue_depth(&self) -> (usize, usize) {
+        self.inner.queue.depth()
+    }
+
+    /// Whether entries are taken in; if not, why.
+    pub fn accepting(&self) -> Result<(), AddError> {
+        match self.inner.queue.closed() {
+            Some(reason) => Err(reason),
+            None if self.inner.disk_full.load(Ordering::Relaxed) => Err(AddError::DiskFull),
+            None => Ok(()),
+        }
+    }
+
+    /// Says whether the disk is too full to take entries in.
+    pub fn set_disk_full(&self, full: bool) {
+        self.inner.disk_full.store(full, Ordering::Relaxed);
+    }
+
+    /// Takes nothing in any more; what waits is still committed, then the write side ends.
+    pub fn close(&self) {
+        self.inner.queue.close(AddError::ShuttingDown);
+    }
+
+    /// A resource that is in memory. Never waits for a disk.
+    pub fn cached(&self, resource: Resource) -> Option<Bytes> {
+        self.inner.cache.get(&resource)
+    }
+
+    /// A tile's bytes; `None` if the published tree does not have it. May read from the disk.
+    pub fn tile(&self, id: TileId) -> Result<Option<Bytes>, ReadError> {
+        if !id.is_within(self.published().size()) {
+            return Ok(None);
+        }
+        self.assembled(Resource::Tile(id), id.is_full(), || {
+            Ok(self.inner.store.tile(id)?.iter().flat_map(|hash| *hash.as_bytes()).collect())
+        })
+        .map(Some)
+    }
+
+    /// An entry bundle's bytes; `None` if the published tree does not have it. May read from the disk.
+    pub fn bundle(&self, id: BundleId) -> Result<Option<Bytes>, ReadError> {
+        if !id.is_within(self.published().size()) {
+            return Ok(None);
+        }
+        self.assembled(Resource::Bundle(id), id.is_full(), || {
+            let entries = self.inner.store.entries(id.first_index(), id.width())?;
+            let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 2).sum());
+            for entry in &entries {
+                encode_entry(entry, &mut bytes).map_err(|_| Damage::MalformedRow("entries"))?;
+            }
+            Ok(bytes)
+        })
+        .map(Some)
+    }
+
+    /// The index of the entry with this leaf hash, whether it is published yet or not.
+    pub fn find(&self, leaf: &Hash) -> Result<Option<LeafIndex>, ReadError> {
+        Ok(self.inner.store.find_leaves(&[*leaf])?.pop().flatten())
+    }
+
+    /// A receipt for an entry under the published head; `None` if that does not cover it. It has been verified.
+    pub fn receipt(&self, index: LeafIndex) -> Result<Option<Proof>, ReadError> {
+        let head = self.published();
+        if !head.size().contains(index) {
+            return Ok(None);
+        }
+        let entry = self.inner.store.entries(index, 1)?.pop().ok_or(StoreError::from(Damage::MissingEntry(index.as_u64())))?;
+        let mut nodes = Nodes { log: self, size: head.size(), last: None };
+        let hashes = merkle::prove_inclusion(index, head.size(), |node| nodes.get(node)).map_err(|error| match error {
+            ProveError::Node(error) => error,
+            _ => ReadError::ProofFails(index),
+        })?;
+        // A receipt that does not verify would be held against the log for ever; damage shows here first.
+        merkle::verify_inclusion(&Hash::leaf(&entry), index, head.size(), &hashes, &head.root())
+            .map_err(|_| ReadError::ProofFails(index))?;
+        let proof = Proof::new(Some(entry.to_vec()), index, hashes, head.checkpoint().clone());
+        proof.map(Some).map_err(|_| ReadError::ProofFails(index))
+    }
+
+    /// The smallest published head that covers an entry, as a note; `None` if none does yet.
+    pub fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, ReadError> {
+        Ok(self.inner.store.head_covering(index)?)
+    }
+
+    /// What can be said of an entry before it is queued; gives its leaf hash.
+    fn admit(&self, entry: &Bytes) -> Result<Hash, AddError> {
+        if entry.is_empty() {
+            return Err(AddError::Empty);
+        }
+        if entry.len() > MAX_ENTRY {
+            return Err(AddError::TooLarge { len: entry.len() });
+        }
+        if self.inner.disk_full.load(Ordering::Relaxed) {
+            return Err(AddError::DiskFull);
+        }
+        Ok(Hash::leaf(entry))
+    }
+
+    fn assembled(
+        &self,
+        resource: Resource,
+        cache: bool,
+        assemble: impl FnOnce() -> Result<Vec<u8>, StoreError>,
+    ) -> Result<Bytes, ReadError> {
+        if let Some(bytes) = self.cached(resource) {
+            return Ok(bytes);
+        }
+        let bytes = Bytes::from(assemble()?);
+        if cache {
+            self.inner.cache.insert(resource, bytes.clone());
+        }
+        Ok(bytes)
+    }
+}
+
+/// Gives the hashes of complete subtrees of one tree. The nodes of a proof come tile by tile, so the last tile is kept.
+struct Nodes<'a, S> {
+    log: &'a Log<S>,
+    size: TreeSize,
+    last: Option<Tile>,
+}
+
+impl<S: Store> Nodes<'_, S> {
+    fn get(&mut self, node: Node) -> Result<Hash, ReadError> {
+        let part = tile_of(node);
+        let broken = StoreError::from(Damage::BrokenTile { level: part.level, number: part.number, position: part.first });
+        let Some(id) = TileId::for_size(part.level, part.number, self.size) else { return Err(broken.into()) };
+        if self.last.as_ref().is_none_or(|tile| tile.id() != id) {
+            let bytes = self.log.tile(id)?.unwrap_or_default();
+            self.last = Tile::parse(id, &bytes).ok();
+        }
+        let within = node.height % TILE_HEIGHT;
+        self.last.as_ref().and_then(|tile| tile.node(within, part.first >> within)).ok_or(broken.into())
+    }
+}
+
+/// Gives each adder its index. One task for all, so that the sequencer wakes the runtime once a commit.
+async fn hand_out(mut answered: mpsc::UnboundedReceiver<Answers>) {
+    while let Some(answers) = answered.recv().await {
+        for (answer, index) in answers {
+            let _ = answer.send(Ok(index)); // a client that left needs no answer
+        }
+    }
+}
+
+fn spawn<S: Store>(sequencer: Sequencer<S>) -> WriteSide {
+    /// However the thread ends, nobody waits for it any more.
+    struct Ended(Arc<Queue>);
+    impl Drop for Ended {
+        fn drop(&mut self) {
+            if self.0.closed().is_none() {
+                self.0.fail(AddError::Failed);
+            }
+        }
+    }
+    let (done, ended) = oneshot::channel();
+    let guard = Ended(Arc::clone(&sequencer.queue));
+    std::thread::Builder::new()
+        .name("sequencer".into())
+        .spawn(move || {
+            let _guard = guard;
+            drop(done.send(sequencer.run())); // nobody asks any more once the server has returned
+        })
+        .expect("a thread can be started when the process starts");
+    WriteSide(ended)
+}
+
+#[derive(Clone, Debug)]
+struct ByBytes;
+
+impl Weighter<Resource, Bytes> for ByBytes {
+    fn weight(&self, _: &Resource, bytes: &Bytes) -> u64 {
+        u64::try_from(bytes.len()).unwrap_or(u64::MAX)
+    }
+}
+
+/// Full tiles have 8 KiB, and bundles seldom less.
+fn cache_items(bytes: u64) -> usize {
+    usize::try_from(bytes / 8192).unwrap_or(usize::MAX).clamp(16, 1 << 20)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+//! The one thread that gives entries their order: it takes what waits, appends, signs, and commits.
+//!
+//! **Invariant.** An index leaves this module only after the entry, its hashes, and a signed checkpoint that covers it are on stable
+//! storage in one atomic batch, and the anchor beside it is too. So there is no state between "accepted" and "in the tree".
+//!
+//! **What is signed is what is stored.** Leaf hashes are computed again from the bytes of the encoded batch and compared with those
+//! computed on arrival; the new root is computed from these and from the previous right edge. A bit that flips in memory between
+//! arrival and commit stops the process before anything is signed.
+//!
+//! **Errors end it.** When a commit fails, its outcome is unknown until the store is opened again. Nothing is tried again here.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tlog::key::SigningKey;
+use tlog::merkle::Appender;
+use tlog::{Hash, LeafIndex};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::anchor::{Anchor, Anchored};
+use crate::head::{Head, Publisher};
+use crate::metrics::Metrics;
+use crate::queue::{AddError, Queue, Waiting};
+use crate::store::{Commit, Store, StoreError, TileRow};
+
+/// Why the write side stopped. The process must end; its next start finds out what was written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SequencerError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The anchor could not be written.
+    #[error("the anchor could not be written: {0}. See the disk's health and free space, then start acta-log again")]
+    Anchor(#[source] io::Error),
+    /// The bytes of a queued entry changed after it arrived.
+    #[error(
+        "the bytes of a waiting entry changed in memory (leaf hash {arrived} on arrival, {staged} before storing). Nothing was signed. \
+         This machine's memory or processor is faulty: test it before you start acta-log again"
+    )]
+    EntryChanged {
+        /// The leaf hash computed on arrival.
+        arrived: Hash,
+        /// The leaf hash of what was about to be stored.
+        staged: Hash,
+    },
+    /// The tree has no room for more leaves, or its head cannot be signed.
+    #[error("the log's head could not be made: its tree is full, or its key does not sign")]
+    Head,
+}
+
+/// Answers of one commit. They are handed over together, because waking the server's threads once for each would cost a system call
+/// for each.
+pub(crate) type Answers = Vec<(oneshot::Sender<Result<LeafIndex, AddError>>, LeafIndex)>;
+
+/// See the module's documentation.
+pub(crate) struct Sequencer<S> {
+    pub(crate) store: Arc<S>,
+    pub(crate) queue: Arc<Queue>,
+    pub(crate) anchor: Anchor,
+    pub(crate) edge: Appender,
+    pub(crate) origin: Origin,
+    pub(crate) key: SigningKey,
+    pub(crate) publisher: Publisher,
+    pub(crate) answers: mpsc::UnboundedSender<Answers>,
+    pub(crate) metrics: Arc<Metrics>,
+}
+
+impl<S: Store> Sequencer<S> {
+    /// Works until the queue is closed and empty.
+    pub(crate) fn run(mut self) -> Result<(), SequencerError> {
+        while let Some(batch) = self.queue.take() {
+            if let Err(error) = self.handle(batch) {
+                self.queue.fail(AddError::Failed);
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    fn handle(&mut self, batch: Vec<Waiting>) -> Result<(), SequencerError> {
+        let (indexes, fresh) = self.assign(&batch)?;
+        let duplicates = batch.len() - fresh.len();
+        if !fresh.is_empty() {
+            let entries: Vec<Bytes> = fresh.iter().map(|&position| batch[position].entry.clone()).collect();
+            let leaves: Vec<Hash> = fresh.iter().map(|&position| batch[position].leaf).collect();
+            self.commit(&entries, &leaves)?;
+        }
+        self.metrics.duplicates_total.inc_by(u64::try_from(duplicates).unwrap_or(u64::MAX));
+        let answers = batch.into_iter().map(|waiting| waiting.answer).zip(indexes).collect();
+        // Without a receiver nobody waits any more: the server is gone, and the entries are stored all the same.
+        drop(self.answers.send(answers));
+        Ok(())
+    }
+
+    /// The index of each entry, and the positions in the batch of those that the log does not have yet. The same entry twice gets one
+    /// index, whether its first copy is in the store or in this batch.
+    fn assign(&self, batch: &[Waiting]) -> Result<(Vec<LeafIndex>, Vec<usize>), SequencerError> {
+        let leaves: Vec<Hash> = batch.iter().map(|waiting| waiting.leaf).collect();
+        let stored = self.store.find_leaves(&leaves)?;
+        let mut fresh = Vec::with_capacity(batch.len());
+        let mut next = self.edge.size().as_u64();
+        let mut assigned: HashMap<Hash, LeafIndex> = HashMap::with_capacity(batch.len());
+        let indexes = leaves.iter().zip(stored).enumerate().map(|(position, (leaf, stored))| {
+            stored.unwrap_or_else(|| {
+                *assigned.entry(*leaf).or_insert_with(|| {
+                    fresh.push(position);
+                    next += 1;
+                    LeafIndex::new(next - 1)
+                })
+            })
+        });
+        Ok((indexes.collect(), fresh))
+    }
+
+    fn commit(&mut self, entries: &[Bytes], arrived: &[Hash]) -> Result<(), SequencerError> {
+        let started = Instant::now();
+        let first = LeafIndex::new(self.edge.size().as_u64());
+        let staged = self.store.stage(first, entries);
+        let leaves = self.hash_again(&staged, arrived)?;
+        let (edge, tiles) = self.extend(&leaves)?;
+        let head = self.sign(&edge)?;
+        let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
+
+        let commit = Commit { leaves, tiles, tree: head.tree_state(), publish: self.publisher.publishes_at_once() };
+        self.store.commit(staged, &commit)?;
+        self.anchor.record(Anchored { size: head.size(), root: head.root() }).map_err(SequencerError::Anchor)?;
+        self.edge = edge;
+        self.metrics.committed(count, head.size(), started.elapsed());
+        self.publisher.committed(head);
+        Ok(())
+    }
+
+    /// Hashes the entries as they will be stored, and compares.
+    fn hash_again(&self, staged: &S::Staged, arrived: &[Hash]) -> Result<Vec<Hash>, SequencerError> {
+        let mut leaves = Vec::with_capacity(arrived.len());
+        self.store.staged_entries(staged, &mut |entry| leaves.push(Hash::leaf(entry)));
+        match leaves.iter().zip(arrived).find(|(staged, arrived)| staged != arrived) {
+            Some((&staged, &arrived)) => Err(SequencerError::EntryChanged { arrived, staged }),
+            None if leaves.len() == arrived.len() => Ok(leaves),
+            None => Err(SequencerError::Head),
+        }
+    }
+
+    /// The right edge with `leaves` appended, and the hashes that this adds to tiles.
+    fn extend(&self, leaves: &[Hash]) -> Result<(Appender, Vec<TileRow>), SequencerError> {
+        let mut edge = self.edge.clone();
+        let mut rows = TileRows::default();
+        for leaf in leaves {
+            edge.append(*leaf, |node, hash| rows.add(node, hash)).map_err(|_| SequencerError::Head)?;
+        }
+        Ok((edge, rows.rows))
+    }
+
+    fn sign(&self, edge: &Appender) -> Result<Head, SequencerError> {
+        let checkpoint = Checkpoint::new(self.origin.clone(), edge.size(), edge.root());
+        let signed = SignedCheckpoint::sign(&checkpoint, &[&self.key]).map_err(|_| SequencerError::Head)?;
+        Ok(Head::new(signed))
+    }
+}
+
+/// Gathers the hashes of tiles into rows: one for each tile that a commit adds to.
+#[derive(Debug, Default)]
+pub(crate) struct TileRows {
+    pub(crate) rows: Vec<TileRow>,
+    /// For each level the position in `rows` of its last row.
+    last: [Option<usize>; 8],
+}
+
+impl TileRows {
+    /// Takes the hash of a complete subtree, if it is one that a tile holds.
+    pub(crate) fn add(&mut self, node: tlog::merkle::Node, hash: Hash) {
+        if !node.height.is_multiple_of(tlog::tiles::TILE_HEIGHT) {
+            return;
+        }
+        let level = node.height / tlog::tiles::TILE_HEIGHT;
+        let (number, [.., offset]) = (node.index >> 8, node.index.to_be_bytes());
+        let last = &mut self.last[usize::from(level)];
+        match last.map(|position| &mut self.rows[position]).filter(|row| row.number == number) {
+            Some(row) => row.hashes.push(hash),
+            None => {
+                *last = Some(self.rows.len());
+                self.rows.push(TileRow { level, number, offset, hashes: vec![hash] });
+            }
+        }
+    }
+}

@@ -1,0 +1,132 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use tlog::key::{Algorithm, KeyName, SigningKey};
+
+use super::*;
+use crate::fixture::{Fixture, ORIGIN, empty_tree, entry, fill, identity, key};
+use crate::store::{Identity, MemoryStore};
+
+/// What starting the log of 300 entries says after `damage` was done to its store.
+async fn after(damage: impl FnOnce(&MemoryStore)) -> Result<(), StartupError> {
+    let (fixture, store) = Fixture::new();
+    fill_kept(&fixture, &store, 300).await;
+    let reopened = store.reopen();
+    damage(&reopened);
+    fixture.start(reopened).map(drop)
+}
+
+/// Fills a store that stays with the caller: the log runs on copies, one after the other.
+async fn fill_kept(fixture: &Fixture, store: &MemoryStore, count: u64) {
+    let (log, mut write_side) = fixture.start(store.reopen()).unwrap();
+    for ticket in log.add_batch((0..count).map(entry)) {
+        ticket.unwrap().await.unwrap();
+    }
+    log.close();
+    write_side.ended().await.unwrap();
+    store.become_copy_of(log.store());
+}
+
+#[tokio::test]
+async fn an_undamaged_log_starts() {
+    after(|_| ()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_changed_entry_at_the_end_is_refused() {
+    let refusal = after(|store| store.overwrite_entry(299, entry(0))).await.unwrap_err();
+    assert!(matches!(refusal, StartupError::EntryDiffers { index } if index.as_u64() == 299), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_missing_entry_at_the_end_is_refused() {
+    let refusal = after(|store| store.lose_entry(299)).await.unwrap_err();
+    assert!(matches!(refusal, StartupError::ExtentDiffers { entries: 299, .. }), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_missing_entry_before_the_end_is_refused() {
+    let refusal = after(|store| store.lose_entry(290)).await.unwrap_err();
+    assert!(matches!(refusal, StartupError::Store(StoreError::Damaged(Damage::MissingEntry(290)))), "{refusal}");
+}
+
+#[tokio::test]
+async fn an_entry_beyond_the_head_is_refused() {
+    let refusal = after(|store| store.overwrite_entry(300, entry(300))).await.unwrap_err();
+    assert!(matches!(refusal, StartupError::ExtentDiffers { entries: 301, .. }), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_missing_tile_of_the_right_edge_is_refused() {
+    let refusal = after(|store| store.lose_tile(1, 0)).await.unwrap_err();
+    assert!(matches!(refusal, StartupError::Store(StoreError::Damaged(Damage::BrokenTile { level: 1, .. }))), "{refusal}");
+}
+
+#[tokio::test]
+async fn a_changed_tile_of_the_right_edge_is_refused() {
+    let refusal = after(|store| store.overwrite_hash(1, 0, 0, Hash::EMPTY_TREE)).await.unwrap_err();
+    assert!(matches!(refusal, StartupError::RootDiffers { .. }), "{refusal}");
+}
+
+#[tokio::test]
+async fn another_head_than_the_log_signed_is_refused() {
+    let refusal = after(|store| store.set_tree(empty_tree())).await.unwrap_err();
+    assert!(matches!(refusal, StartupError::ExtentDiffers { .. }), "an old head over newer rows: {refusal}");
+    let refusal = after(|store| {
+        let mut tree = store.tree().unwrap();
+        tree.root = Hash::EMPTY_TREE;
+        store.set_tree(tree);
+    });
+    assert!(matches!(refusal.await, Err(StartupError::HeadNotSigned)));
+    let refusal = after(|store| {
+        let mut tree = store.tree().unwrap();
+        let mut bytes = tree.checkpoint.to_vec();
+        let last = bytes.len() - 3;
+        bytes[last] = if bytes[last] == b'A' { b'B' } else { b'A' };
+        tree.checkpoint = bytes.into();
+        store.set_tree(tree);
+    });
+    assert!(matches!(refusal.await, Err(StartupError::HeadNotSigned)));
+}
+
+#[tokio::test]
+async fn a_store_behind_its_anchor_is_refused() {
+    let (fixture, store) = Fixture::new();
+    let older = store.reopen();
+    fill(&fixture, store, 10).await;
+    let refusal = fixture.start(older).map(drop).unwrap_err();
+    assert!(matches!(refusal, StartupError::BehindAnchor { stored, anchored } if (stored.as_u64(), anchored.as_u64()) == (0, 10)));
+}
+
+#[tokio::test]
+async fn a_store_ahead_of_its_anchor_starts_and_moves_it() {
+    let (fixture, store) = Fixture::new();
+    fill_kept(&fixture, &store, 10).await;
+    fixture.anchor_at(&empty_tree());
+    let (log, _write_side) = fixture.start(store.reopen()).unwrap();
+    assert_eq!(log.published().size().as_u64(), 10);
+    assert_eq!(fixture.anchored().size.as_u64(), 10);
+}
+
+#[tokio::test]
+async fn another_history_of_the_same_length_is_refused() {
+    let (fixture, store) = Fixture::new();
+    fill_kept(&fixture, &store, 10).await;
+    let mut tree = store.tree().unwrap();
+    tree.root = Hash::EMPTY_TREE;
+    fixture.anchor_at(&tree);
+    let refusal = fixture.start(store.reopen()).map(drop).unwrap_err();
+    assert!(matches!(refusal, StartupError::AnchorRootDiffers { size } if size.as_u64() == 10));
+}
+
+#[tokio::test]
+async fn another_name_or_key_is_refused() {
+    let (fixture, _) = Fixture::new();
+    let named = Identity { origin: "other.test".into(), ..identity() };
+    let refusal = fixture.start(MemoryStore::create(named, empty_tree())).map(drop).unwrap_err();
+    assert!(matches!(refusal, StartupError::OtherOrigin { .. }));
+    let other = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, [8; 32]).unwrap();
+    assert_ne!(other.verifier_key(), key().verifier_key());
+    let keyed = Identity { verifier_key: other.verifier_key().to_string(), ..identity() };
+    let refusal = fixture.start(MemoryStore::create(keyed, empty_tree())).map(drop).unwrap_err();
+    assert!(matches!(refusal, StartupError::OtherKey { .. }));
+}

@@ -1,0 +1,177 @@
+//! Where a log keeps its entries, hashes and heads, and what it may rely on.
+//!
+//! The store is trusted for nothing but durability. Whoever holds its disk can stop the log; to make it sign another history they
+//! would have to get past the checks of [`crate::startup`] and the anchor, which lives outside of it.
+//!
+//! Only two things are ever written: the rows that create a log, and commits. A commit adds rows and replaces one, the tree state;
+//! no other row is changed or removed, so a reader needs no lock and no snapshot: what it reads below a size that was committed stays.
+
+mod memory;
+mod rocks;
+
+#[cfg(test)]
+mod contract;
+
+pub use memory::{Fault, MemoryStore};
+pub use rocks::{RocksOptions, RocksStore};
+
+use bytes::Bytes;
+use tlog::tiles::TileId;
+use tlog::{Hash, LeafIndex, TreeSize};
+
+/// The version of the store's format; a store of another version is refused, never guessed at.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// What ties a store to one log: it is written once, when the log is created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// The log's name, the first line of its checkpoints.
+    pub origin: String,
+    /// The log's verifier key, in its text form.
+    pub verifier_key: String,
+    /// Drawn at random when the log was created: two logs that share a name and key by mistake still differ in it.
+    pub log_id: [u8; 16],
+}
+
+/// The newest committed tree and the log's signature on it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TreeState {
+    /// How many entries the log has.
+    pub size: TreeSize,
+    /// The root hash at that size.
+    pub root: Hash,
+    /// The signed checkpoint for exactly that size and root, as bytes of a note.
+    pub checkpoint: Bytes,
+}
+
+/// The hashes that one commit adds to one tile.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TileRow {
+    /// The tile's level, 0 to 63.
+    pub level: u8,
+    /// The tile's number in its level.
+    pub number: u64,
+    /// The position in the tile of the first of the hashes.
+    pub offset: u8,
+    /// The hashes, 1 to 256 − `offset` of them.
+    pub hashes: Vec<Hash>,
+}
+
+/// All that a commit writes beside the entries, which are staged before it.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// The leaf hashes of the staged entries, in their order.
+    pub leaves: Vec<Hash>,
+    /// The hashes that the entries add to tiles of all levels.
+    pub tiles: Vec<TileRow>,
+    /// The tree with the entries in it.
+    pub tree: TreeState,
+    /// Whether the head is published by this very commit, as it is where no witnesses have to agree.
+    pub publish: bool,
+}
+
+/// How far each kind of row reaches; in a store that is whole they all end where the tree does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// One more than the highest index that has an entry.
+    pub entries: u64,
+    /// One more than the highest index that has a leaf hash in a tile.
+    pub leaf_hashes: u64,
+    /// The largest published size.
+    pub published: Option<u64>,
+}
+
+/// The store could not do what was asked of it. Every variant stops the process: nothing goes on over an error of the store.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// RocksDB reported an error.
+    #[error("the store reported an error: {0}. See the disk's health and free space; then run `acta-log fsck --dir DIR`")]
+    Database(#[from] rocksdb::Error),
+    /// A row that must be there is missing, or has another length than its key implies.
+    #[error("the store is damaged: {0}. Run `acta-log fsck --dir DIR` for a full report; restore a backup only after reading SECURITY.md")]
+    Damaged(#[from] Damage),
+    /// The store was written by another version of this program.
+    #[error("the store has format {found}, this program reads format {FORMAT_VERSION}: use the version of acta-log that wrote it")]
+    Format {
+        /// The version that stands in the store.
+        found: u32,
+    },
+    /// A fault that a test asked for.
+    #[error("a fault was injected")]
+    Injected,
+}
+
+/// What is wrong with a damaged store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Damage {
+    /// An entry is missing.
+    #[error("the entry at index {0} is missing")]
+    MissingEntry(u64),
+    /// Hashes of a tile are missing, or are there twice.
+    #[error("tile {number} of level {level} has a gap or an overlap at position {position}")]
+    BrokenTile {
+        /// The tile's level.
+        level: u8,
+        /// The tile's number.
+        number: u64,
+        /// Where the rows stop to fit.
+        position: u16,
+    },
+    /// A row of the named family has a key or a value of an impossible form.
+    #[error("a row in `{0}` is malformed")]
+    MalformedRow(&'static str),
+    /// A row that describes the log itself is missing.
+    #[error("the row `{0}` that describes the log is missing")]
+    MissingMeta(&'static str),
+}
+
+/// A durable home for one log.
+///
+/// **Durability.** When [`Store::commit`] returns `Ok`, all its rows survive a power cut. When it returns an error, either all or none
+/// of them do, and only reopening the store tells which; the caller must not use the store for writing again.
+///
+/// **Atomicity.** After any crash, a commit's rows are there all together or not at all.
+///
+/// **Visibility.** Once `commit` has returned, every reader on every thread sees its rows. While it runs, readers may see them or not,
+/// but no reader needs them before the tree state names their size.
+///
+/// **Concurrency.** Reads may come from any number of threads at any time; `stage` and `commit` come from one thread.
+pub trait Store: Send + Sync + 'static {
+    /// Entries encoded for writing, exactly as the commit will write them.
+    type Staged: Send;
+
+    /// Who this store belongs to.
+    fn identity(&self) -> Result<Identity, StoreError>;
+
+    /// The newest committed tree.
+    fn tree(&self) -> Result<TreeState, StoreError>;
+
+    /// Encodes entries for the indexes from `first` on. Writes nothing.
+    fn stage(&self, first: LeafIndex, entries: &[Bytes]) -> Self::Staged;
+
+    /// Shows the staged entries as they will be written, so that what is signed is computed from what is stored.
+    fn staged_entries(&self, staged: &Self::Staged, visit: &mut dyn FnMut(&[u8]));
+
+    /// Writes the staged entries and the rest of the commit in one atomic, synced batch.
+    fn commit(&self, staged: Self::Staged, commit: &Commit) -> Result<(), StoreError>;
+
+    /// The index of each leaf hash that the log has, in the order asked.
+    fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError>;
+
+    /// Exactly `count` entries from `first` on; a missing one is damage.
+    fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Bytes>, StoreError>;
+
+    /// Exactly the first [`TileId::width`] hashes of a tile; a gap or overlap is damage.
+    fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError>;
+
+    /// The published head of the smallest size that covers `index`, if there is one.
+    fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, StoreError>;
+
+    /// How far the rows reach.
+    fn extent(&self) -> Result<Extent, StoreError>;
+
+    /// Counts the rows of the leaf-hash index by reading all of them; for `fsck`.
+    fn count_leaves(&self) -> Result<u64, StoreError>;
+}

@@ -1,0 +1,191 @@
+//! What every store has to keep, run against each of them.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tlog::merkle::Appender;
+use tlog::tiles::tiles_of;
+
+use super::*;
+use crate::fixture::{ORIGIN, empty_tree, entry, identity, key};
+use crate::head::Head;
+use crate::sequencer::TileRows;
+
+/// A store that can be closed and opened again.
+trait Reopen {
+    type Store: Store;
+    fn create() -> Self;
+    fn store(&self) -> &Self::Store;
+    fn reopen(self) -> Self;
+}
+
+struct InMemory(MemoryStore);
+
+impl Reopen for InMemory {
+    type Store = MemoryStore;
+    fn create() -> Self {
+        InMemory(MemoryStore::create(identity(), empty_tree()))
+    }
+    fn store(&self) -> &MemoryStore {
+        &self.0
+    }
+    fn reopen(self) -> Self {
+        InMemory(self.0.reopen())
+    }
+}
+
+struct OnDisk(tempfile::TempDir, Option<RocksStore>);
+
+impl Reopen for OnDisk {
+    type Store = RocksStore;
+    fn create() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = RocksStore::create(&dir.path().join("db"), RocksOptions::default(), &identity(), &empty_tree()).unwrap();
+        OnDisk(dir, Some(store))
+    }
+    fn store(&self) -> &RocksStore {
+        self.1.as_ref().unwrap()
+    }
+    fn reopen(mut self) -> Self {
+        drop(self.1.take());
+        let store = RocksStore::open(&self.0.path().join("db"), RocksOptions::default()).unwrap();
+        OnDisk(self.0, Some(store))
+    }
+}
+
+/// Commits entries `from..to`; returns the edge after them.
+fn commit<S: Store>(store: &S, mut edge: Appender, to: u64, publish: bool) -> Appender {
+    let from = edge.size().as_u64();
+    let entries: Vec<Bytes> = (from..to).map(entry).collect();
+    let staged = store.stage(LeafIndex::new(from), &entries);
+    let mut leaves = Vec::new();
+    store.staged_entries(&staged, &mut |entry| leaves.push(Hash::leaf(entry)));
+    assert_eq!(leaves, entries.iter().map(|entry| Hash::leaf(entry)).collect::<Vec<_>>(), "staged entries are shown as given");
+    let mut rows = TileRows::default();
+    for leaf in &leaves {
+        edge.append(*leaf, |node, hash| rows.add(node, hash)).unwrap();
+    }
+    let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), edge.size(), edge.root());
+    let tree = Head::new(SignedCheckpoint::sign(&checkpoint, &[&key()]).unwrap()).tree_state();
+    store.commit(staged, &Commit { leaves, tiles: rows.rows, tree, publish }).unwrap();
+    edge
+}
+
+fn a_new_store_is_empty<R: Reopen>() {
+    let home = R::create();
+    let store = home.store();
+    assert_eq!(store.identity().unwrap(), identity());
+    assert_eq!(store.tree().unwrap(), empty_tree());
+    assert_eq!(store.extent().unwrap(), Extent { entries: 0, leaf_hashes: 0, published: None });
+    assert_eq!(store.count_leaves().unwrap(), 0);
+    assert_eq!(store.find_leaves(&[Hash::leaf(b"x")]).unwrap(), [None]);
+    assert!(store.entries(LeafIndex::new(0), 1).is_err());
+    assert!(store.tile(TileId::new(0, 0, 1).unwrap()).is_err());
+    assert_eq!(store.head_covering(LeafIndex::new(0)).unwrap(), None);
+    assert_eq!(store.head_covering(LeafIndex::new(u64::MAX)).unwrap(), None);
+}
+
+fn what_was_committed_is_read_back_before_and_after_reopening<R: Reopen>() {
+    let mut home = R::create();
+    let mut edge = Appender::new();
+    // sizes of commits that begin and end inside, at and across the borders of tiles
+    for to in [1, 2, 255, 256, 257, 600, 1024, 70_000] {
+        edge = commit(home.store(), edge, to, to % 2 == 0);
+    }
+    for _ in 0..2 {
+        let store = home.store();
+        let tree = store.tree().unwrap();
+        assert_eq!((tree.size.as_u64(), tree.root), (70_000, edge.root()));
+        assert_eq!(store.extent().unwrap(), Extent { entries: 70_000, leaf_hashes: 70_000, published: Some(70_000) });
+        assert_eq!(store.count_leaves().unwrap(), 70_000);
+        let some = [0, 1, 254, 255, 256, 599, 65_535, 65_536, 69_999];
+        for index in some {
+            assert_eq!(store.entries(LeafIndex::new(index), 1).unwrap(), [entry(index)]);
+        }
+        let leaves: Vec<Hash> = some.iter().map(|index| Hash::leaf(&entry(*index))).chain([Hash::leaf(b"no entry")]).collect();
+        let found = store.find_leaves(&leaves).unwrap();
+        assert_eq!(found, some.iter().map(|index| Some(LeafIndex::new(*index))).chain([None]).collect::<Vec<_>>());
+        assert_eq!(crate::startup::stored_root(store, TreeSize::new(70_000)).unwrap(), edge.root());
+        for tile in tiles_of(TreeSize::new(70_000)) {
+            assert_eq!(store.tile(tile).unwrap().len(), usize::from(tile.width()));
+        }
+        assert_eq!(store.entries(LeafIndex::new(69_744), 256).unwrap().len(), 256);
+        assert!(matches!(store.entries(LeafIndex::new(69_745), 256), Err(StoreError::Damaged(Damage::MissingEntry(70_000)))));
+        home = home.reopen();
+    }
+}
+
+fn every_narrower_tile_is_a_prefix_of_the_wider<R: Reopen>() {
+    let home = R::create();
+    let mut edge = Appender::new();
+    for to in [3, 100, 101, 256, 300] {
+        edge = commit(home.store(), edge, to, true);
+    }
+    let full = home.store().tile(TileId::new(0, 0, 256).unwrap()).unwrap();
+    for width in 1..=256 {
+        assert_eq!(home.store().tile(TileId::new(0, 0, width).unwrap()).unwrap(), full[..usize::from(width)]);
+    }
+    assert!(home.store().tile(TileId::new(0, 1, 45).unwrap()).is_err(), "44 hashes are there");
+}
+
+fn only_published_heads_are_found_and_the_smallest_first<R: Reopen>() {
+    let home = R::create();
+    let mut edge = Appender::new();
+    for (to, publish) in [(1, true), (2, false), (5, true), (6, false)] {
+        edge = commit(home.store(), edge, to, publish);
+    }
+    let covering = |index| {
+        let head = home.store().head_covering(LeafIndex::new(index)).unwrap()?;
+        Some(SignedCheckpoint::parse(&head).unwrap().checkpoint().size().as_u64())
+    };
+    assert_eq!([0, 1, 4, 5].map(covering), [Some(1), Some(5), Some(5), None]);
+    assert_eq!(home.store().extent().unwrap().published, Some(5));
+}
+
+fn what_is_only_staged_leaves_no_trace<R: Reopen>() {
+    let home = R::create();
+    drop(home.store().stage(LeafIndex::new(0), &[entry(0)]));
+    let home = home.reopen();
+    assert_eq!(home.store().extent().unwrap().entries, 0);
+    assert_eq!(home.store().tree().unwrap(), empty_tree());
+}
+
+macro_rules! contract {
+    ($($name:ident),* $(,)?) => {
+        mod in_memory {
+            $(#[test] fn $name() { super::$name::<super::InMemory>(); })*
+        }
+        mod on_disk {
+            $(#[test] fn $name() { super::$name::<super::OnDisk>(); })*
+        }
+    };
+}
+
+contract!(
+    a_new_store_is_empty,
+    what_was_committed_is_read_back_before_and_after_reopening,
+    every_narrower_tile_is_a_prefix_of_the_wider,
+    only_published_heads_are_found_and_the_smallest_first,
+    what_is_only_staged_leaves_no_trace,
+);
+
+#[test]
+fn a_store_of_another_format_is_refused() {
+    let home = OnDisk::create();
+    home.store().set_format(FORMAT_VERSION + 1);
+    let OnDisk(dir, store) = home;
+    drop(store);
+    let refusal = RocksStore::open(&dir.path().join("db"), RocksOptions::default()).unwrap_err();
+    assert!(matches!(refusal, StoreError::Format { found } if found == FORMAT_VERSION + 1));
+}
+
+#[test]
+fn opening_never_creates() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(RocksStore::open(&dir.path().join("db"), RocksOptions::default()).is_err());
+    let _store = RocksStore::create(&dir.path().join("db"), RocksOptions::default(), &identity(), &empty_tree()).unwrap();
+    let other = dir.path().join("other");
+    std::fs::create_dir(&other).unwrap();
+    assert!(RocksStore::open(&other, RocksOptions::default()).is_err());
+    assert!(RocksStore::create(&dir.path().join("db"), RocksOptions::default(), &identity(), &empty_tree()).is_err());
+}

@@ -1,0 +1,233 @@
+//! A store in memory, for tests: it keeps the promises of [`Store`] until a test tells it to break one.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tlog::tiles::TileId;
+use tlog::{Hash, LeafIndex};
+
+use super::{Commit, Damage, Extent, Identity, Store, StoreError, TreeState};
+
+/// What goes wrong with a commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing is written and the commit fails, as with a full disk.
+    Fail,
+    /// All is written and the commit reports failure all the same.
+    FailAfterWriting,
+    /// A bit of the first staged entry flips before it is looked at.
+    FlipStagedBit,
+    /// The commit waits until [`MemoryStore::release`].
+    Block,
+}
+
+/// Rows in memory. A clone of the rows of a [`MemoryStore`] stands for what a restart would find.
+#[derive(Debug)]
+pub struct MemoryStore {
+    rows: Mutex<Rows>,
+    faults: Mutex<Faults>,
+    released: Condvar,
+}
+
+#[derive(Clone, Debug)]
+struct Rows {
+    identity: Identity,
+    tree: TreeState,
+    entries: BTreeMap<u64, Bytes>,
+    tiles: BTreeMap<(u8, u64, u8), Vec<Hash>>,
+    leaves: HashMap<Hash, u64>,
+    heads: BTreeMap<u64, Bytes>,
+}
+
+#[derive(Debug, Default)]
+struct Faults {
+    planned: VecDeque<Fault>,
+    released: bool,
+}
+
+impl MemoryStore {
+    /// The store of a new log.
+    pub fn create(identity: Identity, tree: TreeState) -> Self {
+        let rows =
+            Rows { identity, tree, entries: BTreeMap::new(), tiles: BTreeMap::new(), leaves: HashMap::new(), heads: BTreeMap::new() };
+        MemoryStore::holding(rows)
+    }
+
+    /// What a restart finds: the rows that were written, and no faults.
+    pub fn reopen(&self) -> Self {
+        MemoryStore::holding(self.rows().clone())
+    }
+
+    /// Lets the next commit run into `fault`; faults queue up.
+    pub fn plan(&self, fault: Fault) {
+        self.faults().planned.push_back(fault);
+    }
+
+    /// Lets commits that wait, and all later ones, go on.
+    pub fn release(&self) {
+        self.faults().released = true;
+        self.released.notify_all();
+    }
+
+    /// Removes the entry at `index`, as damage would.
+    pub fn lose_entry(&self, index: u64) {
+        self.rows().entries.remove(&index);
+    }
+
+    /// Replaces the entry at `index` behind the log's back.
+    pub fn overwrite_entry(&self, index: u64, entry: Bytes) {
+        self.rows().entries.insert(index, entry);
+    }
+
+    /// Removes all hashes of a tile.
+    pub fn lose_tile(&self, level: u8, number: u64) {
+        self.rows().tiles.retain(|key, _| (key.0, key.1) != (level, number));
+    }
+
+    /// Replaces one hash of a tile.
+    pub fn overwrite_hash(&self, level: u8, number: u64, position: usize, hash: Hash) {
+        let mut rows = self.rows();
+        for (&(row_level, row_number, offset), hashes) in &mut rows.tiles {
+            let at = position.wrapping_sub(usize::from(offset));
+            if (row_level, row_number) == (level, number) && at < hashes.len() {
+                hashes[at] = hash;
+            }
+        }
+    }
+
+    /// Replaces the tree state.
+    pub fn set_tree(&self, tree: TreeState) {
+        self.rows().tree = tree;
+    }
+
+    /// Takes over the rows of another store.
+    pub fn become_copy_of(&self, other: &MemoryStore) {
+        let rows = other.rows().clone();
+        *self.rows() = rows;
+    }
+
+    fn holding(rows: Rows) -> Self {
+        MemoryStore { rows: Mutex::new(rows), faults: Mutex::default(), released: Condvar::new() }
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn faults(&self) -> MutexGuard<'_, Faults> {
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The planned fault that is due at the commit, if one is.
+    fn due(&self) -> Option<Fault> {
+        let mut faults = self.faults();
+        let fault = faults.planned.pop_front()?;
+        while fault == Fault::Block && !faults.released {
+            faults = self.released.wait(faults).unwrap_or_else(PoisonError::into_inner);
+        }
+        Some(fault)
+    }
+}
+
+impl Store for MemoryStore {
+    type Staged = (u64, Vec<Bytes>);
+
+    fn identity(&self) -> Result<Identity, StoreError> {
+        Ok(self.rows().identity.clone())
+    }
+
+    fn tree(&self) -> Result<TreeState, StoreError> {
+        Ok(self.rows().tree.clone())
+    }
+
+    fn stage(&self, first: LeafIndex, entries: &[Bytes]) -> Self::Staged {
+        let mut staged = entries.to_vec();
+        let mut faults = self.faults();
+        if faults.planned.front() == Some(&Fault::FlipStagedBit) {
+            faults.planned.pop_front();
+            if let Some(entry) = staged.first_mut() {
+                let mut flipped = entry.to_vec();
+                flipped[0] ^= 1;
+                *entry = flipped.into();
+            }
+        }
+        (first.as_u64(), staged)
+    }
+
+    fn staged_entries(&self, staged: &Self::Staged, visit: &mut dyn FnMut(&[u8])) {
+        staged.1.iter().for_each(|entry| visit(entry));
+    }
+
+    fn commit(&self, (first, entries): Self::Staged, commit: &Commit) -> Result<(), StoreError> {
+        let fault = self.due();
+        if fault == Some(Fault::Fail) {
+            return Err(StoreError::Injected);
+        }
+        let mut rows = self.rows();
+        for ((index, entry), leaf) in (first..).zip(entries).zip(&commit.leaves) {
+            rows.entries.insert(index, entry);
+            rows.leaves.insert(*leaf, index);
+        }
+        for row in &commit.tiles {
+            rows.tiles.insert((row.level, row.number, row.offset), row.hashes.clone());
+        }
+        rows.tree = commit.tree.clone();
+        if commit.publish {
+            rows.heads.insert(commit.tree.size.as_u64(), commit.tree.checkpoint.clone());
+        }
+        if fault == Some(Fault::FailAfterWriting) { Err(StoreError::Injected) } else { Ok(()) }
+    }
+
+    fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {
+        let rows = self.rows();
+        Ok(leaves.iter().map(|leaf| rows.leaves.get(leaf).copied().map(LeafIndex::new)).collect())
+    }
+
+    fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Bytes>, StoreError> {
+        let rows = self.rows();
+        let first = first.as_u64();
+        let end = first.checked_add(u64::from(count)).ok_or(Damage::MissingEntry(u64::MAX))?;
+        (first..end).map(|index| rows.entries.get(&index).cloned().ok_or(Damage::MissingEntry(index).into())).collect()
+    }
+
+    fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError> {
+        let (level, number) = (id.level(), id.number());
+        let rows = self.rows();
+        let mut hashes: Vec<Hash> = Vec::new();
+        for (&(_, _, offset), row) in rows.tiles.range((level, number, 0)..=(level, number, u8::MAX)) {
+            if usize::from(offset) != hashes.len() {
+                break;
+            }
+            hashes.extend(row);
+        }
+        if hashes.len() < usize::from(id.width()) {
+            let position = u16::try_from(hashes.len()).unwrap_or(u16::MAX);
+            return Err(Damage::BrokenTile { level, number, position }.into());
+        }
+        hashes.truncate(usize::from(id.width()));
+        Ok(hashes)
+    }
+
+    fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, StoreError> {
+        let Some(size) = index.as_u64().checked_add(1) else { return Ok(None) };
+        Ok(self.rows().heads.range(size..).next().map(|(_, head)| head.clone()))
+    }
+
+    fn extent(&self) -> Result<Extent, StoreError> {
+        let rows = self.rows();
+        let leaf_hashes =
+            rows.tiles.range(..(1, 0, 0)).next_back().map_or(0, |(&(_, number, offset), hashes)| {
+                number * 256 + u64::from(offset) + u64::try_from(hashes.len()).unwrap_or(u64::MAX)
+            });
+        Ok(Extent {
+            entries: rows.entries.last_key_value().map_or(0, |(index, _)| index + 1),
+            leaf_hashes,
+            published: rows.heads.last_key_value().map(|(size, _)| *size),
+        })
+    }
+
+    fn count_leaves(&self) -> Result<u64, StoreError> {
+        Ok(u64::try_from(self.rows().leaves.len()).unwrap_or(u64::MAX))
+    }
+}

@@ -1,0 +1,414 @@
+//! The default store: RocksDB, embedded.
+//!
+//! | family | key | value |
+//! |---|---|---|
+//! | `meta` | name | format version, identity, tree state |
+//! | `entries` | index, u64 | the entry |
+//! | `tiles` | level u8, tile number u64, first offset u8 | the hashes that one commit added to that tile |
+//! | `leaves` | leaf hash | index, u64 |
+//! | `heads` | tree size u64 | each published head |
+//!
+//! All numbers are big-endian, so that keys sort as their numbers do. Except for leaf hashes keys only grow, so compaction mostly moves
+//! files without rewriting them.
+//!
+//! What matters about RocksDB here: a write is durable only with `set_sync`; recovery stops at the first damaged record of its
+//! write-ahead log and so can drop even synced writes, which the anchor beside the store notices; an iterator that ends may have ended
+//! on an error, so its status is always asked; ranges have explicit upper bounds.
+
+use std::path::Path;
+
+use bytes::Bytes;
+use rocksdb::{
+    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType,
+    FlushOptions, Options, ReadOptions, WriteBatch, WriteBatchIteratorCf, WriteOptions,
+};
+use tlog::tiles::TileId;
+use tlog::{Hash, LeafIndex, TreeSize};
+
+use super::{Commit, Damage, Extent, FORMAT_VERSION, Identity, Store, StoreError, TileRow, TreeState};
+
+const META: &str = "meta";
+const ENTRIES: &str = "entries";
+const TILES: &str = "tiles";
+const LEAVES: &str = "leaves";
+const HEADS: &str = "heads";
+
+const META_FORMAT: &str = "format";
+const META_ORIGIN: &str = "origin";
+const META_VERIFIER_KEY: &str = "vkey";
+const META_LOG_ID: &str = "log-id";
+const META_TREE: &str = "tree";
+
+/// How much memory RocksDB may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RocksOptions {
+    /// Bytes of uncompressed table blocks, filters and indexes kept in memory.
+    pub block_cache_bytes: usize,
+    /// Bytes of recent writes kept in memory before they are written as table files.
+    pub write_buffer_bytes: usize,
+}
+
+impl Default for RocksOptions {
+    fn default() -> Self {
+        RocksOptions { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20 }
+    }
+}
+
+/// A log's rows in a RocksDB directory. One process at a time; [`crate::data_dir`] sees to that.
+#[derive(Debug)]
+pub struct RocksStore {
+    db: DB,
+}
+
+impl RocksStore {
+    /// Creates the store of a new log in `dir`, which must not hold one, and makes it durable.
+    pub fn create(dir: &Path, options: RocksOptions, identity: &Identity, tree: &TreeState) -> Result<Self, StoreError> {
+        let mut db_options = db_options(options);
+        db_options.create_if_missing(true);
+        db_options.create_missing_column_families(true);
+        db_options.set_error_if_exists(true);
+        let store = RocksStore { db: DB::open_cf_descriptors(&db_options, dir, families(options))? };
+        let mut batch = WriteBatch::default();
+        let meta = store.family(META);
+        batch.put_cf(meta, META_FORMAT, FORMAT_VERSION.to_be_bytes());
+        batch.put_cf(meta, META_ORIGIN, &identity.origin);
+        batch.put_cf(meta, META_VERIFIER_KEY, &identity.verifier_key);
+        batch.put_cf(meta, META_LOG_ID, identity.log_id);
+        batch.put_cf(meta, META_TREE, encode_tree(tree));
+        store.write(batch)?;
+        store.settle()?;
+        Ok(store)
+    }
+
+    /// Opens the store of an existing log; never creates one.
+    ///
+    /// Before it returns, all that RocksDB recovered from its write-ahead log has been written again as synced table files: after a
+    /// failed sync, recovery may have read pages that never reached the disk.
+    pub fn open(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
+        let store = RocksStore { db: DB::open_cf_descriptors(&db_options(options), dir, families(options))? };
+        let found = match store.meta(META_FORMAT)?.as_slice().try_into() {
+            Ok(bytes) => u32::from_be_bytes(bytes),
+            Err(_) => return Err(Damage::MalformedRow(META).into()),
+        };
+        if found != FORMAT_VERSION {
+            return Err(StoreError::Format { found });
+        }
+        store.settle()?;
+        Ok(store)
+    }
+
+    /// Whether `dir` looks like a RocksDB directory at all.
+    pub fn is_present(dir: &Path) -> bool {
+        dir.join("CURRENT").is_file()
+    }
+
+    /// Writes everything in memory to synced table files.
+    pub fn settle(&self) -> Result<(), StoreError> {
+        let mut options = FlushOptions::default();
+        options.set_wait(true);
+        let all = [META, ENTRIES, TILES, LEAVES, HEADS].map(|name| self.family(name));
+        Ok(self.db.flush_cfs_opt(&all, &options)?)
+    }
+
+    /// Copies the store as it stands into `out`, which must not exist. Files are hard links where the file system allows.
+    pub fn copy_to(&self, out: &Path) -> Result<(), StoreError> {
+        Ok(rocksdb::checkpoint::Checkpoint::new(&self.db)?.create_checkpoint(out)?)
+    }
+
+    /// Rewrites all table files once, so that their size on disk can be measured.
+    pub fn compact(&self) {
+        let mut options = CompactOptions::default();
+        options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
+        for name in [META, ENTRIES, TILES, LEAVES, HEADS] {
+            self.db.compact_range_cf_opt(self.family(name), None::<&[u8]>, None::<&[u8]>, &options);
+        }
+    }
+
+    /// Writes another format version, as another release would have.
+    #[cfg(test)]
+    pub(super) fn set_format(&self, version: u32) {
+        self.db.put_cf(self.family(META), META_FORMAT, version.to_be_bytes()).expect("a test may fail");
+    }
+
+    fn family(&self, name: &str) -> &ColumnFamily {
+        self.db.cf_handle(name).expect("every family was opened with the database")
+    }
+
+    fn meta(&self, name: &'static str) -> Result<Vec<u8>, StoreError> {
+        self.db.get_cf(self.family(META), name)?.ok_or(Damage::MissingMeta(name).into())
+    }
+
+    fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(true);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    /// Calls `visit` with each row whose key is in `from..to`, in order, until it says `false`.
+    fn scan(
+        &self,
+        family: &str,
+        from: Vec<u8>,
+        to: Vec<u8>,
+        mut visit: impl FnMut(&[u8], &[u8]) -> Result<bool, StoreError>,
+    ) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(to);
+        let mut rows = self.db.raw_iterator_cf_opt(self.family(family), options);
+        rows.seek(from);
+        while let Some((key, value)) = rows.item() {
+            if !visit(key, value)? {
+                return Ok(());
+            }
+            rows.next();
+        }
+        Ok(rows.status()?)
+    }
+
+    /// The last key of a family whose keys are numbers.
+    fn last_number(&self, family: &'static str) -> Result<Option<u64>, StoreError> {
+        let mut rows = self.db.raw_iterator_cf(self.family(family));
+        rows.seek_to_last();
+        let last = rows.key().map(|key| decode_u64(key, family)).transpose();
+        rows.status()?;
+        last
+    }
+
+    /// The last row of level 0, which does not stand last in its family.
+    fn last_leaf_hash(&self) -> Result<u64, StoreError> {
+        let mut options = ReadOptions::default();
+        options.set_iterate_upper_bound(vec![1]);
+        let mut rows = self.db.raw_iterator_cf_opt(self.family(TILES), options);
+        rows.seek_to_last();
+        let end = match rows.item() {
+            None => Ok(0),
+            Some((key, value)) => decode_tile_key(key)
+                .and_then(|(_, number, offset)| {
+                    let count = u64::try_from(value.len() / Hash::LEN).ok()?;
+                    number.checked_mul(256)?.checked_add(u64::from(offset))?.checked_add(count)
+                })
+                .ok_or(StoreError::from(Damage::MalformedRow(TILES))),
+        };
+        rows.status()?;
+        end
+    }
+}
+
+impl Store for RocksStore {
+    type Staged = WriteBatch;
+
+    fn identity(&self) -> Result<Identity, StoreError> {
+        let text = |name| String::from_utf8(self.meta(name)?).map_err(|_| StoreError::from(Damage::MalformedRow(META)));
+        Ok(Identity {
+            origin: text(META_ORIGIN)?,
+            verifier_key: text(META_VERIFIER_KEY)?,
+            log_id: self.meta(META_LOG_ID)?.try_into().map_err(|_| Damage::MalformedRow(META))?,
+        })
+    }
+
+    fn tree(&self) -> Result<TreeState, StoreError> {
+        decode_tree(&self.meta(META_TREE)?)
+    }
+
+    fn stage(&self, first: LeafIndex, entries: &[Bytes]) -> WriteBatch {
+        let bytes: usize = entries.iter().map(|entry| entry.len() + 24).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(bytes + entries.len() * 96);
+        let family = self.family(ENTRIES);
+        for (index, entry) in (first.as_u64()..).zip(entries) {
+            batch.put_cf(family, index.to_be_bytes(), entry);
+        }
+        batch
+    }
+
+    fn staged_entries(&self, staged: &WriteBatch, visit: &mut dyn FnMut(&[u8])) {
+        staged.iterate_cf(&mut Values(visit));
+    }
+
+    fn commit(&self, mut batch: WriteBatch, commit: &Commit) -> Result<(), StoreError> {
+        let first = commit.tree.size.as_u64() - u64::try_from(commit.leaves.len()).expect("a batch is far smaller than 2^64");
+        let leaves = self.family(LEAVES);
+        for (index, leaf) in (first..).zip(&commit.leaves) {
+            batch.put_cf(leaves, leaf.as_bytes(), index.to_be_bytes());
+        }
+        let tiles = self.family(TILES);
+        for row in &commit.tiles {
+            batch.put_cf(tiles, encode_tile_key(row.level, row.number, row.offset), encode_hashes(row));
+        }
+        batch.put_cf(self.family(META), META_TREE, encode_tree(&commit.tree));
+        if commit.publish {
+            batch.put_cf(self.family(HEADS), commit.tree.size.as_u64().to_be_bytes(), &commit.tree.checkpoint);
+        }
+        self.write(batch)
+    }
+
+    fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {
+        let rows = self.db.batched_multi_get_cf(self.family(LEAVES), leaves.iter().map(Hash::as_bytes), false);
+        rows.into_iter()
+            .map(|row| match row? {
+                None => Ok(None),
+                Some(value) => Ok(Some(LeafIndex::new(decode_u64(&value, LEAVES)?))),
+            })
+            .collect()
+    }
+
+    fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Bytes>, StoreError> {
+        let first = first.as_u64();
+        let end = first.checked_add(u64::from(count)).ok_or(Damage::MissingEntry(u64::MAX))?;
+        let mut entries = Vec::with_capacity(usize::from(count));
+        let mut next = first;
+        self.scan(ENTRIES, first.to_be_bytes().to_vec(), end.to_be_bytes().to_vec(), |key, value| {
+            if decode_u64(key, ENTRIES)? != next {
+                return Err(Damage::MissingEntry(next).into());
+            }
+            entries.push(Bytes::copy_from_slice(value));
+            next += 1;
+            Ok(true)
+        })?;
+        if next != end {
+            return Err(Damage::MissingEntry(next).into());
+        }
+        Ok(entries)
+    }
+
+    fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError> {
+        let (level, number, width) = (id.level(), id.number(), usize::from(id.width()));
+        let mut hashes: Vec<Hash> = Vec::with_capacity(width);
+        let broken = |position: usize| Damage::BrokenTile { level, number, position: u16::try_from(position).unwrap_or(u16::MAX) };
+        let mut to = encode_tile_key(level, number, u8::MAX).to_vec();
+        to.push(0); // the first key behind the tile's last
+        self.scan(TILES, encode_tile_key(level, number, 0).to_vec(), to, |key, value| {
+            let (_, _, offset) = decode_tile_key(key).ok_or(Damage::MalformedRow(TILES))?;
+            if usize::from(offset) != hashes.len() {
+                return Err(broken(hashes.len()).into());
+            }
+            for hash in value.chunks(Hash::LEN) {
+                hashes.push(Hash::try_from(hash).map_err(|_| Damage::MalformedRow(TILES))?);
+            }
+            Ok(hashes.len() < width)
+        })?;
+        if hashes.len() < width || hashes.len() > 256 {
+            return Err(broken(hashes.len()).into());
+        }
+        hashes.truncate(width);
+        Ok(hashes)
+    }
+
+    fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, StoreError> {
+        let Some(size) = index.as_u64().checked_add(1) else { return Ok(None) };
+        let mut rows = self.db.raw_iterator_cf(self.family(HEADS));
+        rows.seek(size.to_be_bytes());
+        let head = rows.value().map(Bytes::copy_from_slice);
+        rows.status()?;
+        Ok(head)
+    }
+
+    fn extent(&self) -> Result<Extent, StoreError> {
+        let entries = self.last_number(ENTRIES)?.map_or(0, |index| index.saturating_add(1));
+        Ok(Extent { entries, leaf_hashes: self.last_leaf_hash()?, published: self.last_number(HEADS)? })
+    }
+
+    fn count_leaves(&self) -> Result<u64, StoreError> {
+        let mut count = 0;
+        self.scan(LEAVES, Vec::new(), vec![0xff; Hash::LEN + 1], |_, _| {
+            count += 1;
+            Ok(true)
+        })?;
+        Ok(count)
+    }
+}
+
+/// Passes the value of each put on.
+struct Values<'a>(&'a mut dyn FnMut(&[u8]));
+
+impl WriteBatchIteratorCf for Values<'_> {
+    fn put_cf(&mut self, _family: u32, _key: &[u8], value: &[u8]) {
+        (self.0)(value);
+    }
+    fn delete_cf(&mut self, _family: u32, _key: &[u8]) {}
+    fn merge_cf(&mut self, _family: u32, _key: &[u8], _value: &[u8]) {}
+}
+
+fn db_options(options: RocksOptions) -> Options {
+    let mut db = Options::default();
+    db.set_paranoid_checks(true);
+    // A write-ahead log that was synced and then went missing or got shorter is an error at the next start, not a shorter history.
+    db.set_track_and_verify_wals_in_manifest(true);
+    db.set_db_write_buffer_size(options.write_buffer_bytes);
+    db.set_max_total_wal_size(u64::try_from(options.write_buffer_bytes).unwrap_or(u64::MAX).saturating_mul(2));
+    db.set_max_background_jobs(2);
+    db.set_bytes_per_sync(1 << 20); // table files reach the disk steadily instead of in one stall at their end
+    db.set_keep_log_file_num(4);
+    db.set_max_log_file_size(4 << 20);
+    db.set_stats_dump_period_sec(0);
+    db
+}
+
+fn families(options: RocksOptions) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(options.block_cache_bytes);
+    let family = |name: &str, tune: fn(&mut Options, &mut BlockBasedOptions)| {
+        let mut family = Options::default();
+        family.set_write_buffer_size((options.write_buffer_bytes / 2).max(1 << 20));
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&cache);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        table.set_block_size(16 << 10);
+        table.set_format_version(6);
+        tune(&mut family, &mut table);
+        family.set_block_based_table_factory(&table);
+        ColumnFamilyDescriptor::new(name, family)
+    };
+    vec![
+        ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Options::default()),
+        family(META, |_, _| {}),
+        family(ENTRIES, |family, _| {
+            family.set_compression_type(DBCompressionType::Lz4);
+            family.set_bottommost_compression_type(DBCompressionType::Zstd);
+        }),
+        // Hashes do not compress.
+        family(TILES, |family, _| family.set_compression_type(DBCompressionType::None)),
+        family(LEAVES, |family, table| {
+            family.set_compression_type(DBCompressionType::None);
+            // Nearly every look-up is for an entry that is new: the filter answers it without a read.
+            table.set_bloom_filter(10.0, false);
+            table.set_whole_key_filtering(true);
+            family.set_memtable_prefix_bloom_ratio(0.05);
+            family.set_memtable_whole_key_filtering(true);
+        }),
+        family(HEADS, |family, _| family.set_compression_type(DBCompressionType::Lz4)),
+    ]
+}
+
+fn encode_tile_key(level: u8, number: u64, offset: u8) -> [u8; 10] {
+    let mut key = [0; 10];
+    key[0] = level;
+    key[1..9].copy_from_slice(&number.to_be_bytes());
+    key[9] = offset;
+    key
+}
+
+fn decode_tile_key(key: &[u8]) -> Option<(u8, u64, u8)> {
+    let key: [u8; 10] = key.try_into().ok()?;
+    let [level, number @ .., offset] = key;
+    Some((level, u64::from_be_bytes(number), offset))
+}
+
+fn encode_hashes(row: &TileRow) -> Vec<u8> {
+    row.hashes.iter().flat_map(|hash| *hash.as_bytes()).collect()
+}
+
+fn decode_u64(bytes: &[u8], family: &'static str) -> Result<u64, StoreError> {
+    bytes.try_into().map(u64::from_be_bytes).map_err(|_| Damage::MalformedRow(family).into())
+}
+
+/// size u64 ‖ root 32 bytes ‖ the signed checkpoint.
+fn encode_tree(tree: &TreeState) -> Vec<u8> {
+    [tree.size.as_u64().to_be_bytes().as_slice(), tree.root.as_bytes(), &tree.checkpoint].concat()
+}
+
+fn decode_tree(bytes: &[u8]) -> Result<TreeState, StoreError> {
+    let malformed = StoreError::from(Damage::MalformedRow(META));
+    let Some((size, rest)) = bytes.split_first_chunk::<8>() else { return Err(malformed) };
+    let Some((root, checkpoint)) = rest.split_first_chunk::<32>() else { return Err(malformed) };
+    Ok(TreeState { size: TreeSize::new(u64::from_be_bytes(*size)), root: Hash::new(*root), checkpoint: Bytes::copy_from_slice(checkpoint) })
+}
