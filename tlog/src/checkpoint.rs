@@ -252,6 +252,12 @@ pub enum VerifyCheckpointError {
         /// Its id.
         id: KeyId,
     },
+    /// There are extension lines that no signature covers.
+    #[error("the checkpoint of {origin} has extra lines that its log's signature does not cover; fetch it again without them")]
+    UnsignedExtensions {
+        /// The log that it says it is of.
+        origin: Origin,
+    },
     /// The log has not signed.
     #[error("the checkpoint says it is of the log {origin}, but no key that you have for that log has signed it; do not rely on it")]
     NotSigned {
@@ -331,7 +337,35 @@ impl SignedCheckpoint {
             VerifyNoteError::BadSignature { name, id } => VerifyCheckpointError::BadSignature { name, id },
             VerifyNoteError::NotSigned => VerifyCheckpointError::NotSigned { origin: origin.clone() },
         })?;
+        // SPEC: tlog-checkpoint §Signatures: the ML-DSA-44 format doesn't sign the extension lines, so anybody may have added them.
+        if !self.checkpoint.extensions.is_empty() && signed.iter().all(|key| key.algorithm() == Algorithm::CosignatureMlDsa44) {
+            return Err(VerifyCheckpointError::UnsignedExtensions { origin: origin.clone() });
+        }
         Ok(signed.first().expect("a verified note has a signer"))
+    }
+
+    /// Adds what witnesses answered: of the lines that one of `keys` verifies as its cosignature, the newest of each key, unless one
+    /// as new is there already; an older one gives way. All other lines are ignored. Gives how many were added.
+    ///
+    /// A bad line is not added and does not stand in the way of a good one, since a witness's answer may come from anybody.
+    pub fn add_cosignatures(&mut self, lines: &[Signature], keys: &[VerifierKey]) -> Result<usize, NoteError> {
+        let text = self.note.text().to_owned();
+        let mut added = 0;
+        for key in keys.iter().filter(|key| key.algorithm().is_cosignature()) {
+            let timed = |line: &Signature| match line.is_of(key) {
+                true => key.verify_cosignature(&text, &line.bytes).ok(),
+                false => None,
+            };
+            let known = self.note.signatures().iter().filter_map(timed).max();
+            let offered = lines.iter().filter_map(|line| timed(line).map(|timestamp| (timestamp, line)));
+            let newest = offered.max_by_key(|(timestamp, _)| *timestamp);
+            let Some((_, line)) = newest.filter(|(timestamp, _)| known.is_none_or(|known| known < *timestamp)) else { continue };
+            self.note.add_signature(line.clone())?;
+            let last = self.note.signatures().len() - 1;
+            self.note.retain(|number, line| number == last || !line.is_of(key));
+            added += 1;
+        }
+        Ok(added)
     }
 
     /// Drops every signature line that none of `keys` verifies, and of several cosignatures of one key all but the newest, so that

@@ -185,7 +185,7 @@ impl VerifiedCheckpoint {
         &self.signed
     }
 
-    /// The key of the policy that signed for the log. If it is an ML-DSA-44 key, extension lines are not covered.
+    /// The first key of the policy that signed for the log.
     pub fn log_key(&self) -> &VerifierKey {
         &self.log_key
     }
@@ -234,6 +234,12 @@ pub enum VerifyPolicyError {
     /// The log has not signed.
     #[error("it says it is from the log {origin}, but the key that the policy has for that log has not signed it; do not rely on it")]
     NotSignedByLog {
+        /// The log that it says it is of.
+        origin: Origin,
+    },
+    /// There are extension lines that no signature covers.
+    #[error("the checkpoint of {origin} has extra lines that its log's signature does not cover; fetch it again without them")]
+    UnsignedExtensions {
         /// The log that it says it is of.
         origin: Origin,
     },
@@ -325,6 +331,7 @@ impl Policy {
             VerifyCheckpointError::UnknownOrigin { origin } => VerifyPolicyError::UnknownLog { origin },
             VerifyCheckpointError::BadSignature { name, id } => VerifyPolicyError::BadLogSignature { name, id },
             VerifyCheckpointError::NotSigned { origin } => VerifyPolicyError::NotSignedByLog { origin },
+            VerifyCheckpointError::UnsignedExtensions { origin } => VerifyPolicyError::UnsignedExtensions { origin },
         })?;
         let mut cosignatures = Vec::new();
         let mut cosigned = vec![false; self.witnesses.len()];

@@ -1,1 +1,229 @@
 //! The witness protocol (C2SP tlog-witness): request and response bodies, and the rule by which a witness decides.
+//!
+//! A witness cosigns a checkpoint only if the log never contradicted itself in front of it: each new checkpoint must extend the last
+//! one that it cosigned. The rule is a pure function, [`decide`], of the request, of that last checkpoint, and of the log's keys.
+//! Deciding and making the new checkpoint durable must be one atomic step for each log, before any signature leaves: of two requests
+//! that are decided upon the same state, the second to be stored would take the first one back.
+//!
+//! Invariant: what is stored and cosigned is what was parsed and printed again, with verified signature lines only, never the
+//! bytes of the request.
+
+mod body;
+mod subtree;
+
+use crate::checkpoint::{Checkpoint, Origin, SignedCheckpoint, VerifyCheckpointError};
+use crate::hash::{Hash, TreeSize};
+use crate::key::{KeyId, KeyName, SignError, SigningKey, VerifierKey};
+use crate::merkle::{self, VerifyError};
+use crate::note::Signature;
+
+pub use body::{
+    AddCheckpoint, MAX_REQUEST, RequestError, ResponseError, SignSubtree, parse_conflict, parse_cosignatures, print_conflict,
+    print_cosignatures,
+};
+pub use subtree::{AcceptedSubtree, SubtreeRefusal, decide_subtree};
+
+/// The media type of the body that tells a client the latest size (tlog-witness section add-checkpoint).
+pub const SIZE_MEDIA_TYPE: &str = "text/x.tlog.size";
+
+/// Where below its monitoring prefix a witness serves the newest checkpoint that it has of a log.
+///
+/// ```
+/// use tlog::checkpoint::Origin;
+/// use tlog::witness::monitoring_path;
+///
+/// let path = monitoring_path(&Origin::new("example.com/log")?);
+/// assert!(path.ends_with("/checkpoint") && path.len() == 64 + 11);
+/// # Ok::<(), tlog::checkpoint::InvalidOrigin>(())
+/// ```
+pub fn monitoring_path(origin: &Origin) -> String {
+    // SPEC: tlog-witness §Monitor Retrieval Mechanism.
+    format!("{}/checkpoint", Hash::sha256(origin.as_str().as_bytes()).to_hex())
+}
+
+/// What a witness remembers of a log: the size and root hash of the newest checkpoint that it cosigned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Latest {
+    /// How many entries.
+    pub size: TreeSize,
+    /// The hash of the tree of that size.
+    pub root: Hash,
+}
+
+impl Latest {
+    /// What is known of a log that was never cosigned: every log begins empty.
+    pub const NEVER: Latest = Latest { size: TreeSize::ZERO, root: Hash::EMPTY_TREE };
+}
+
+/// A checkpoint that a witness may cosign once it is durable. Only [`decide`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Accepted {
+    signed: SignedCheckpoint,
+}
+
+/// Why a witness does not cosign, in the order in which it is decided. How each is answered over HTTP is named for each.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// 404: the witness does not know the log.
+    #[error("this witness does not follow the log {origin}; ask its operator to add it")]
+    UnknownOrigin {
+        /// The log that the checkpoint says it is of.
+        origin: Origin,
+    },
+    /// 403: a signature of a known key is bad.
+    #[error("the signature of {name} ({id}) does not fit the checkpoint: one of them was altered; send the log's checkpoint unchanged")]
+    BadSignature {
+        /// The log's key.
+        name: KeyName,
+        /// Its id.
+        id: KeyId,
+    },
+    /// 403: no signature of a known key.
+    #[error("no key that this witness has for the log {origin} has signed the checkpoint; ask its operator to update the log's key")]
+    NotSigned {
+        /// The log that the checkpoint says it is of.
+        origin: Origin,
+    },
+    /// 403: there are extension lines that no signature covers.
+    #[error("the checkpoint of {origin} has extra lines that its log's signature does not cover; send it without them")]
+    UnsignedExtensions {
+        /// The log that the checkpoint says it is of.
+        origin: Origin,
+    },
+    /// 400: the old size is above the new one.
+    #[error("the old size {old} is larger than the checkpoint's size {new}; give the size that this witness cosigned last")]
+    OldBeyondCheckpoint {
+        /// The old size of the request.
+        old: TreeSize,
+        /// The size of its checkpoint.
+        new: TreeSize,
+    },
+    /// 409, with the latest size as body: the old size is not the one that the witness cosigned last.
+    #[error("this witness cosigned size {latest} last; send a proof from that size")]
+    Conflict {
+        /// The size that it cosigned last.
+        latest: TreeSize,
+    },
+    /// 422: the log signed a root hash for the empty tree that is not its hash.
+    #[error("the checkpoint is of an empty log, but its root hash is not that of an empty log; the log's operator must look into this")]
+    EmptyTreeRoot,
+    /// 422: the log signed two root hashes for one size. This convicts it: `signed` and the checkpoint stored for this size
+    /// contradict each other under the log's own signature, so both are to be kept.
+    #[error("the log signed another root hash for size {size} before: it has shown two histories; keep both checkpoints as evidence")]
+    OtherRoot {
+        /// The size.
+        size: TreeSize,
+        /// The new checkpoint with the log's verified signature lines only.
+        signed: Box<SignedCheckpoint>,
+    },
+    /// 422: there is a proof where none is needed.
+    #[error("a proof was sent from size 0, where there is nothing to prove; send none")]
+    ProofFromEmpty,
+    /// 422: the proof is wrong. This convicts nobody: anyone can send a wrong proof with a genuine checkpoint.
+    #[error("the proof does not show that the checkpoint continues the one that this witness cosigned last: {0}")]
+    Inconsistent(VerifyError),
+}
+
+/// Decides whether a witness may cosign: `latest` is what it cosigned last ([`Latest::NEVER`] if nothing), `log_keys` are the keys of
+/// all the logs that it follows, each named as its log's origin.
+///
+/// ```
+/// use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+/// use tlog::key::{Algorithm, KeyName, SigningKey};
+/// use tlog::witness::{AddCheckpoint, Latest, Refusal, decide};
+/// use tlog::{Hash, TreeSize};
+///
+/// let log = SigningKey::from_seed(KeyName::new("example.com/log")?, Algorithm::Ed25519, [1; 32])?;
+/// let checkpoint = Checkpoint::new(Origin::new("example.com/log")?, TreeSize::new(1), Hash::leaf(b"A decision."));
+/// let request = AddCheckpoint::new(TreeSize::ZERO, vec![], SignedCheckpoint::sign(&checkpoint, &[&log])?)?;
+/// let keys = [log.verifier_key().clone()];
+///
+/// let accepted = decide(&request, &Latest::NEVER, &keys)?;
+/// // Here the witness makes `accepted.latest()` durable, and only then signs:
+/// let witness = SigningKey::from_seed(KeyName::new("witness.example/w")?, Algorithm::CosignatureEd25519, [2; 32])?;
+/// let lines = accepted.cosign(&[&witness], 1_700_000_000)?;
+/// assert_eq!(lines.len(), 1);
+///
+/// let again = decide(&request, &accepted.latest(), &keys);
+/// assert_eq!(again, Err(Refusal::Conflict { latest: TreeSize::new(1) }));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn decide(request: &AddCheckpoint, latest: &Latest, log_keys: &[VerifierKey]) -> Result<Accepted, Refusal> {
+    let signed = request.checkpoint();
+    let checkpoint = signed.checkpoint();
+    let (old, new) = (request.old(), checkpoint.size());
+    // SPEC: tlog-witness §add-checkpoint: unknown origin, then no or a bad signature of a trusted key.
+    signed.verify_log(log_keys).map_err(|error| match error {
+        VerifyCheckpointError::UnknownOrigin { origin } => Refusal::UnknownOrigin { origin },
+        VerifyCheckpointError::BadSignature { name, id } => Refusal::BadSignature { name, id },
+        VerifyCheckpointError::NotSigned { origin } => Refusal::NotSigned { origin },
+        VerifyCheckpointError::UnsignedExtensions { origin } => Refusal::UnsignedExtensions { origin },
+    })?;
+    // SPEC: tlog-witness §add-checkpoint: the old size MUST be equal to or lower than the checkpoint size.
+    if old > new {
+        return Err(Refusal::OldBeyondCheckpoint { old, new });
+    }
+    // SPEC: tlog-witness §add-checkpoint: the old size MUST match the latest cosigned one.
+    if old != latest.size {
+        return Err(Refusal::Conflict { latest: latest.size });
+    }
+    // SPEC: tlog-witness §add-checkpoint: size zero MUST have the root hash of the empty tree.
+    if new == TreeSize::ZERO && *checkpoint.root() != Hash::EMPTY_TREE {
+        return Err(Refusal::EmptyTreeRoot);
+    }
+    let stored = with_log_lines_only(signed, log_keys);
+    // SPEC: tlog-witness §add-checkpoint: with equal sizes the root hashes must be identical.
+    if old == new && *checkpoint.root() != latest.root {
+        return Err(Refusal::OtherRoot { size: new, signed: Box::new(stored) });
+    }
+    if old == TreeSize::ZERO {
+        // SPEC: tlog-witness §add-checkpoint: from size zero the proof MUST be empty.
+        if !request.proof().is_empty() {
+            return Err(Refusal::ProofFromEmpty);
+        }
+    } else {
+        // SPEC: tlog-witness §add-checkpoint: a Merkle consistency proof from the old size to the new.
+        merkle::verify_consistency(old, &latest.root, new, checkpoint.root(), request.proof()).map_err(Refusal::Inconsistent)?;
+    }
+    Ok(Accepted { signed: stored })
+}
+
+/// The checkpoint with the log's verified signature lines and no others: a forged line that came along is not kept.
+fn with_log_lines_only(signed: &SignedCheckpoint, log_keys: &[VerifierKey]) -> SignedCheckpoint {
+    let origin = signed.checkpoint().origin().as_str();
+    let keys: Vec<VerifierKey> = log_keys.iter().filter(|key| key.name().as_str() == origin).cloned().collect();
+    let mut stored = signed.clone();
+    let kept = stored.retain_verified(&keys);
+    debug_assert!(kept, "the log's signature was verified before");
+    stored
+}
+
+impl Accepted {
+    /// The checkpoint.
+    pub fn checkpoint(&self) -> &Checkpoint {
+        self.signed.checkpoint()
+    }
+
+    /// The checkpoint with the log's verified signature lines: what to store, and, with the cosignatures added, to serve to monitors.
+    pub fn signed(&self) -> &SignedCheckpoint {
+        &self.signed
+    }
+
+    /// What to remember, durably, before any cosignature leaves.
+    pub fn latest(&self) -> Latest {
+        Latest { size: self.checkpoint().size(), root: *self.checkpoint().root() }
+    }
+
+    /// Cosigns with each key at `timestamp`, in seconds since 1970, which is not 0. To be called once [`Accepted::latest`] is durable.
+    pub fn cosign(&self, keys: &[&SigningKey], timestamp: u64) -> Result<Vec<Signature>, SignError> {
+        // SPEC: tlog-witness §add-checkpoint: the timestamp MUST NOT be zero.
+        if timestamp == 0 {
+            return Err(SignError::Timestamp);
+        }
+        keys.iter().map(|key| key.cosign(self.checkpoint(), timestamp)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests;

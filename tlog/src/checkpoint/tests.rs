@@ -96,3 +96,37 @@ fn what_is_stored_has_only_verified_lines_and_the_newest_of_each_witness() {
     assert!(signed.retain_verified(&[log.verifier_key().clone(), witness.verifier_key().clone()]));
     assert_eq!(signed.note().signatures(), [log_line, new]);
 }
+
+#[test]
+fn extension_lines_that_no_signature_covers_are_refused() {
+    let quantum = key("example.com/log", Algorithm::CosignatureMlDsa44, 1);
+    let classic = key("example.com/log", Algorithm::Ed25519, 1);
+    let keys = [quantum.verifier_key().clone(), classic.verifier_key().clone()];
+    let line = quantum.cosign(&checkpoint(), 5).unwrap();
+    let note = |text: String, lines| SignedCheckpoint::from_note(Note::new(&text, lines).unwrap()).unwrap();
+    assert!(note(checkpoint().to_string(), vec![line.clone()]).verify_log(&keys).is_ok());
+    let extended = format!("{}added by a stranger\n", checkpoint());
+    let refused = note(extended.clone(), vec![line.clone()]).verify_log(&keys).map(|_| ());
+    assert!(matches!(refused, Err(VerifyCheckpointError::UnsignedExtensions { .. })));
+    let covered = classic.sign_note(&extended).unwrap();
+    assert!(note(extended, vec![line, covered]).verify_log(&keys).is_ok());
+}
+
+#[test]
+fn of_a_witness_s_answer_only_its_newest_good_line_is_added() {
+    let log = key("example.com/log", Algorithm::Ed25519, 1);
+    let witness = key("witness.example/w", Algorithm::CosignatureEd25519, 2);
+    let stranger = key("stranger.example/s", Algorithm::CosignatureEd25519, 3);
+    let keys = [witness.verifier_key().clone()];
+    let mut signed = SignedCheckpoint::sign(&checkpoint(), &[&log]).unwrap();
+    let line = |time| witness.cosign(&checkpoint(), time).unwrap();
+    let mut forged = line(40);
+    forged.bytes[9] ^= 1;
+    let answer = [line(10), forged, stranger.cosign(&checkpoint(), 50).unwrap(), line(20), line(15)];
+    assert_eq!(signed.add_cosignatures(&answer, &keys), Ok(1));
+    assert_eq!(signed.note().signatures()[1..], [line(20)]);
+    assert_eq!(signed.add_cosignatures(&answer, &keys), Ok(0));
+    assert_eq!(signed.add_cosignatures(&[line(30)], &keys), Ok(1));
+    assert_eq!(signed.note().signatures()[1..], [line(30)]);
+    assert!(signed.verify_log(&[log.verifier_key().clone()]).is_ok());
+}
