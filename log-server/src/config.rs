@@ -1,0 +1,329 @@
+//! The configuration of `acta-log`: one TOML file, and flags for what one changes by hand.
+//!
+//! [`File`] is the file as written, with a default for each key; [`Config`] is what the server runs with, and only [`File::validate`]
+//! makes one, so nothing behind it has to ask again whether a value makes sense. Unknown keys are errors, because a misspelt limit is
+//! a limit that is not there. Secrets are paths to files, never values. Every key is explained in `acta-log.example.toml`, which a
+//! test compares with the defaults here.
+
+mod address;
+mod file;
+mod units;
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::log::Options;
+use crate::queue::QueueLimits;
+
+pub use address::{AddressRange, MalformedRange};
+pub use file::{
+    CacheSection, File, ForwardedHeader, HttpSection, LimitsSection, LogSection, MessageFormat, MessagesSection, OpsSection, QueueSection,
+    TlsSection,
+};
+pub use units::{ByteSize, MalformedSize, MalformedSpan, Span};
+
+/// What the command line changes in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `--listen`
+    pub listen: Option<SocketAddr>,
+    /// `--ops-listen`
+    pub ops_listen: Option<SocketAddr>,
+    /// `--policy`
+    pub policy: Option<PathBuf>,
+}
+
+/// A configuration that makes sense. [`Config::default`] is that of the empty file.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// The public listener.
+    pub http: Http,
+    /// The operations listener, if there is one.
+    pub ops: Ops,
+    /// The bounds of queue and cache.
+    pub log: Options,
+    /// The policy file, if not the one in the data directory.
+    pub policy: Option<PathBuf>,
+    /// How the server's messages are printed.
+    pub messages: MessagesSection,
+}
+
+/// The public listener.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Http {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Where the world finds this log, without a slash at the end.
+    pub public_url: Option<String>,
+    /// Certificate and key.
+    pub tls: Option<TlsFiles>,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// Bytes of headers of a request.
+    pub max_headers: u32,
+    /// Bytes of bodies still arriving, of all requests together.
+    pub body_memory: usize,
+    /// From connecting to the end of the first request's headers.
+    pub header_timeout: Duration,
+    /// From the headers to the end of the body.
+    pub body_timeout: Duration,
+    /// Without a request on an open connection.
+    pub idle_timeout: Duration,
+    /// From a complete `POST /add` to its answer.
+    pub add_timeout: Duration,
+    /// How long a request for a receipt waits for a published head.
+    pub receipt_timeout: Duration,
+    /// From the order to stop to the end of the last request.
+    pub drain_timeout: Duration,
+    /// What others may cache the head for.
+    pub checkpoint_max_age: Duration,
+    /// Bytes of compressed bundles that are kept.
+    pub compressed_cache: u64,
+    /// How much one client may add, if that is limited.
+    pub limit: Option<Limit>,
+    /// How the client's address is found behind a proxy.
+    pub proxies: Proxies,
+}
+
+/// The files of the TLS certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM file with the certificate and its chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// A limit of each client address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Entries per second over time.
+    pub per_second: NonZeroU32,
+    /// Entries at once.
+    pub burst: NonZeroU32,
+    /// Addresses that are remembered.
+    pub addresses: NonZeroU32,
+}
+
+/// Whose word on the client's address is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxies {
+    /// Addresses of proxies.
+    pub trusted: Vec<AddressRange>,
+    /// The header in which they name the client.
+    pub header: ForwardedHeader,
+}
+
+/// The operations listener.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Ops {
+    /// Address and port, if there is one.
+    pub listen: Option<SocketAddr>,
+    /// How long entries may be durable without a published head that covers them before `/readyz` says no.
+    pub max_head_age: Duration,
+}
+
+/// A configuration that cannot be used. Each text names the key and says what to write.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("the configuration file {path} cannot be read; check the path and that this user may read it")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// Not TOML, an unknown key, or a value of the wrong shape. The source names the line.
+    #[error("the configuration file {path} has a mistake; acta-log.example.toml shows every key")]
+    Malformed {
+        /// Which file.
+        path: PathBuf,
+        /// Where, and what was expected.
+        source: Box<toml::de::Error>,
+    },
+    /// A number that has to be more than zero.
+    #[error("`{key}` is 0, which would stop the server from working; write a value above 0 or remove the line for the default")]
+    Zero {
+        /// The key with its section.
+        key: &'static str,
+    },
+    /// A number beyond what it may be.
+    #[error("`{key}` is too large; write at most {most}")]
+    TooLarge {
+        /// The key with its section.
+        key: &'static str,
+        /// The largest value.
+        most: u64,
+    },
+    /// Certificate without key or key without certificate.
+    #[error("`tls.certificate` and `tls.key` belong together: write the paths of both files, or of neither to serve without TLS")]
+    HalfTls,
+    /// Not a web address.
+    #[error("`http.public_url` is not a web address; write it as \"https://log.example.org\", without a slash at the end")]
+    PublicUrl,
+    /// Not an address with a port.
+    #[error("`ops.listen` is not an address; write an address and a port such as \"127.0.0.1:9090\", or \"\" for no such listener")]
+    OpsListen,
+    /// Both listeners at one address.
+    #[error("`http.listen` and `ops.listen` are the same address; the operations listener needs a port of its own")]
+    SameListener,
+    /// A message filter that cannot be parsed.
+    #[error("`messages.level` is not a level; write \"error\", \"warn\", \"info\", \"debug\" or \"trace\"")]
+    Level,
+}
+
+/// No more connections than this: each takes a file descriptor and a few kilobytes.
+const MAX_CONNECTIONS: u32 = 1_000_000;
+
+/// Memory of the limiter: 16 bytes an address.
+const MAX_ADDRESSES: u32 = 16_777_216;
+
+/// Large enough for every real client, small enough that thousands of connections fit into memory.
+const MAX_HEADERS: u64 = 1 << 20;
+
+/// hyper's smallest buffer.
+const MIN_HEADERS: u64 = 8192;
+
+impl File {
+    /// Reads a file.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
+        toml::from_str(&text).map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })
+    }
+
+    /// Joins file and flags, and checks every value.
+    pub fn validate(self, flags: Flags) -> Result<Config, ConfigError> {
+        let ops = self.ops(&flags)?;
+        let http = self.http(&flags)?;
+        if ops.listen == Some(http.listen) && http.listen.port() != 0 {
+            return Err(ConfigError::SameListener);
+        }
+        let log = Options {
+            queue: QueueLimits {
+                entries: positive("queue.max_entries", self.queue.max_entries)?,
+                bytes: size("queue.max_bytes", self.queue.max_bytes)?,
+                ..QueueLimits::default()
+            },
+            cache_bytes: self.cache.assembled.0,
+        };
+        if self.messages.level.parse::<tracing_subscriber::filter::Targets>().is_err() {
+            return Err(ConfigError::Level);
+        }
+        Ok(Config { http, ops, log, policy: flags.policy.or(path(self.log.policy)), messages: self.messages })
+    }
+
+    fn ops(&self, flags: &Flags) -> Result<Ops, ConfigError> {
+        let written = match self.ops.listen.as_str() {
+            "" => None,
+            text => Some(text.parse().map_err(|_| ConfigError::OpsListen)?),
+        };
+        Ok(Ops { listen: flags.ops_listen.or(written), max_head_age: span("ops.max_head_age", self.ops.max_head_age)? })
+    }
+
+    fn http(&self, flags: &Flags) -> Result<Http, ConfigError> {
+        let section = &self.http;
+        at_most("http.max_connections", section.max_connections.into(), MAX_CONNECTIONS.into())?;
+        at_most("http.max_headers", section.max_headers.0, MAX_HEADERS)?;
+        let max_headers = section.max_headers.0.max(MIN_HEADERS);
+        Ok(Http {
+            listen: flags.listen.unwrap_or(section.listen),
+            public_url: public_url(&section.public_url)?,
+            tls: self.tls_files()?,
+            max_connections: positive("http.max_connections", section.max_connections)?,
+            max_streams: nonzero("http.max_streams", section.max_streams)?.get(),
+            max_headers: u32::try_from(max_headers).expect("at most MAX_HEADERS"),
+            body_memory: size("http.body_memory", section.body_memory)?,
+            header_timeout: span("http.header_timeout", section.header_timeout)?,
+            body_timeout: span("http.body_timeout", section.body_timeout)?,
+            idle_timeout: span("http.idle_timeout", section.idle_timeout)?,
+            add_timeout: span("http.add_timeout", section.add_timeout)?,
+            receipt_timeout: span("http.receipt_timeout", section.receipt_timeout)?,
+            drain_timeout: span("http.drain_timeout", section.drain_timeout)?,
+            checkpoint_max_age: self.checkpoint_max_age()?,
+            compressed_cache: self.cache.compressed.0,
+            limit: self.limit()?,
+            proxies: Proxies { trusted: self.limits.trusted_proxies.clone(), header: self.limits.forwarded_header },
+        })
+    }
+
+    fn tls_files(&self) -> Result<Option<TlsFiles>, ConfigError> {
+        match (path(self.tls.certificate.clone()), path(self.tls.key.clone())) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+            (None, None) => Ok(None),
+            _ => Err(ConfigError::HalfTls),
+        }
+    }
+
+    fn checkpoint_max_age(&self) -> Result<Duration, ConfigError> {
+        // SPEC: tlog-tiles §Checkpoints: the one resource that changes; a longer life would hide new entries from readers.
+        let age = self.cache.checkpoint_max_age.0;
+        at_most("cache.checkpoint_max_age", age.as_secs(), 10)?;
+        Ok(age)
+    }
+
+    fn limit(&self) -> Result<Option<Limit>, ConfigError> {
+        let Some(per_second) = NonZeroU32::new(self.limits.adds_per_second) else {
+            return Ok(None);
+        };
+        at_most("limits.addresses", self.limits.addresses.into(), MAX_ADDRESSES.into())?;
+        Ok(Some(Limit {
+            per_second,
+            burst: nonzero("limits.burst", self.limits.burst)?,
+            addresses: nonzero("limits.addresses", self.limits.addresses)?,
+        }))
+    }
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        File::default().validate(Flags::default()).expect("a test validates the defaults")
+    }
+}
+
+fn path(path: PathBuf) -> Option<PathBuf> {
+    (!path.as_os_str().is_empty()).then_some(path)
+}
+
+fn nonzero(key: &'static str, value: u32) -> Result<NonZeroU32, ConfigError> {
+    NonZeroU32::new(value).ok_or(ConfigError::Zero { key })
+}
+
+fn positive(key: &'static str, value: u32) -> Result<usize, ConfigError> {
+    Ok(usize::try_from(nonzero(key, value)?.get()).unwrap_or(usize::MAX))
+}
+
+fn size(key: &'static str, value: ByteSize) -> Result<usize, ConfigError> {
+    if value.0 == 0 { Err(ConfigError::Zero { key }) } else { Ok(value.bytes()) }
+}
+
+fn span(key: &'static str, value: Span) -> Result<Duration, ConfigError> {
+    if value.0.is_zero() { Err(ConfigError::Zero { key }) } else { Ok(value.0) }
+}
+
+fn at_most(key: &'static str, value: u64, most: u64) -> Result<(), ConfigError> {
+    if value > most { Err(ConfigError::TooLarge { key, most }) } else { Ok(()) }
+}
+
+fn public_url(text: &str) -> Result<Option<String>, ConfigError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).ok_or(ConfigError::PublicUrl)?;
+    let plain = rest.bytes().all(|c| c.is_ascii_alphanumeric() || b"-._~:/[]".contains(&c));
+    if rest.is_empty() || rest.starts_with('/') || rest.ends_with('/') || !plain {
+        return Err(ConfigError::PublicUrl);
+    }
+    Ok(Some(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

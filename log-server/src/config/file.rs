@@ -1,0 +1,213 @@
+//! The configuration file as it is written: sections, keys, and their defaults.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::{AddressRange, ByteSize, Span};
+
+/// The configuration file as it is written. Each key has a default, so the empty file is a configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct File {
+    /// The listener for everybody.
+    pub http: HttpSection,
+    /// The certificate, for a server without a proxy before it.
+    pub tls: TlsSection,
+    /// The listener for whoever runs the log.
+    pub ops: OpsSection,
+    /// What waits to be written.
+    pub queue: QueueSection,
+    /// How much one client may add.
+    pub limits: LimitsSection,
+    /// Memory for what is read often.
+    pub cache: CacheSection,
+    /// The log itself.
+    pub log: LogSection,
+    /// The server's own messages.
+    pub messages: MessagesSection,
+}
+
+/// `[http]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpSection {
+    /// Address and port.
+    pub listen: SocketAddr,
+    /// Where the world finds this log, for the human page; empty: taken from the request.
+    pub public_url: String,
+    /// Connections at once.
+    pub max_connections: u32,
+    /// Requests at once on one HTTP/2 connection.
+    pub max_streams: u32,
+    /// Bytes of headers of a request.
+    pub max_headers: ByteSize,
+    /// Memory for bodies that are still arriving, of all requests together.
+    pub body_memory: ByteSize,
+    /// From connecting to the end of the first request's headers.
+    pub header_timeout: Span,
+    /// From the headers to the end of the body.
+    pub body_timeout: Span,
+    /// Without a request on an open connection.
+    pub idle_timeout: Span,
+    /// From a complete `POST /add` to its answer.
+    pub add_timeout: Span,
+    /// How long a request for a receipt waits for a published head.
+    pub receipt_timeout: Span,
+    /// From SIGTERM to the end of the last request.
+    pub drain_timeout: Span,
+}
+
+/// `[tls]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM file with the certificate and its chain; empty: no TLS.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// `[ops]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OpsSection {
+    /// Address and port; empty: no such listener.
+    pub listen: String,
+    /// How long entries may be durable without a published head that covers them before `/readyz` says no.
+    pub max_head_age: Span,
+}
+
+/// `[queue]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct QueueSection {
+    /// Entries that may wait.
+    pub max_entries: u32,
+    /// Their bytes.
+    pub max_bytes: ByteSize,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LimitsSection {
+    /// Entries per second of one client address over time; 0: no limit.
+    pub adds_per_second: u32,
+    /// Entries that it may add at once.
+    pub burst: u32,
+    /// Addresses that are remembered.
+    pub addresses: u32,
+    /// Proxies whose word on the client's address is taken.
+    pub trusted_proxies: Vec<AddressRange>,
+    /// The header in which they say it.
+    pub forwarded_header: ForwardedHeader,
+}
+
+/// The header by which a trusted proxy names the client. Only one is read: a proxy that sets one may pass the other through from the
+/// client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For: client, proxy`.
+    #[serde(rename = "x-forwarded-for")]
+    XForwardedFor,
+    /// `Forwarded: for=client` (RFC 7239).
+    #[serde(rename = "forwarded")]
+    Forwarded,
+}
+
+/// `[cache]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CacheSection {
+    /// Full tiles and full bundles of entries.
+    pub assembled: ByteSize,
+    /// Compressed forms of full bundles.
+    pub compressed: ByteSize,
+    /// What others may cache the head for.
+    pub checkpoint_max_age: Span,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSection {
+    /// The policy file; empty: `policy` in the data directory.
+    pub policy: PathBuf,
+}
+
+/// `[messages]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct MessagesSection {
+    /// Which messages: a level, or a filter of levels by module.
+    pub level: String,
+    /// For people or for programs.
+    pub format: MessageFormat,
+}
+
+/// How messages are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MessageFormat {
+    /// A line of text.
+    Human,
+    /// A JSON object in each line.
+    Json,
+}
+
+impl Default for HttpSection {
+    fn default() -> Self {
+        HttpSection {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            public_url: String::new(),
+            max_connections: 4096,
+            max_streams: 128,
+            max_headers: ByteSize(16 << 10),
+            body_memory: ByteSize::mebibytes(128),
+            header_timeout: Span::seconds(10),
+            body_timeout: Span::seconds(20),
+            idle_timeout: Span::seconds(75),
+            add_timeout: Span::seconds(30),
+            receipt_timeout: Span::seconds(10),
+            drain_timeout: Span::seconds(30),
+        }
+    }
+}
+
+impl Default for OpsSection {
+    fn default() -> Self {
+        OpsSection { listen: String::new(), max_head_age: Span::seconds(60) }
+    }
+}
+
+impl Default for QueueSection {
+    fn default() -> Self {
+        QueueSection { max_entries: 65_536, max_bytes: ByteSize::mebibytes(64) }
+    }
+}
+
+impl Default for LimitsSection {
+    fn default() -> Self {
+        LimitsSection {
+            adds_per_second: 0,
+            burst: 1000,
+            addresses: 65_536,
+            trusted_proxies: Vec::new(),
+            forwarded_header: ForwardedHeader::XForwardedFor,
+        }
+    }
+}
+
+impl Default for CacheSection {
+    fn default() -> Self {
+        CacheSection { assembled: ByteSize::mebibytes(64), compressed: ByteSize::mebibytes(32), checkpoint_max_age: Span::seconds(1) }
+    }
+}
+
+impl Default for MessagesSection {
+    fn default() -> Self {
+        MessagesSection { level: "info".to_owned(), format: MessageFormat::Human }
+    }
+}

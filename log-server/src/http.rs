@@ -1,0 +1,294 @@
+//! What the log answers over HTTP: the read side of C2SP tlog-tiles, adding entries, receipts, and a page for people.
+//!
+//! [`Site`] holds what all requests share. A request is routed by the parsed path (a path has one spelling or is not found) and by the
+//! method. What is in memory is answered at once; what may touch the disk goes to the blocking threads, a bounded number at a time, so
+//! that reading from a slow disk never holds up adding.
+//!
+//! Invariant: nothing here changes what a path with a number means. Cached answers are keyed by path alone, so a query never matters to
+//! a resource that may be cached.
+
+mod add;
+mod body;
+mod client;
+mod metrics;
+mod negotiation;
+mod page;
+mod problem;
+mod read;
+mod response;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use hyper::body::Incoming;
+use hyper::{Method, Request};
+use quick_cache::sync::Cache;
+use tlog::tiles::Resource;
+use tlog::{Hash, LeafIndex};
+use tokio::sync::Semaphore;
+
+use self::problem::Problem;
+use crate::config::Http;
+use crate::limits::Limiter;
+use crate::log::Log;
+use crate::store::Store;
+
+pub use self::metrics::{HttpMetrics, Route};
+pub(crate) use self::metrics::{gauge, registered};
+pub(crate) use self::response::{Answer, plain};
+
+/// Reads from the disk at a time. More wait as futures, which are smaller than threads.
+const DISK_READS: usize = 64;
+
+/// What all requests to one log share.
+#[derive(Debug)]
+pub(crate) struct Site<S> {
+    log: Log<S>,
+    config: Http,
+    metrics: HttpMetrics,
+    limiter: Option<Limiter>,
+    /// Permits for [`body::UNIT`] bytes each of bodies that are still arriving.
+    body_memory: Semaphore,
+    disk_reads: Arc<Semaphore>,
+    compressed: Cache<read::CompressedKey, bytes::Bytes, read::ByBytes>,
+}
+
+/// What a path names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    Page,
+    Robots,
+    Checkpoint,
+    Resource(Resource),
+    Add,
+    AddBatch,
+    Proof(LeafIndex),
+    ProofOfLeaf(Hash),
+    HeadCovering(LeafIndex),
+}
+
+impl Target {
+    fn parse(path: &str) -> Option<Self> {
+        match path.strip_prefix('/')? {
+            "add" => Some(Target::Add),
+            "checkpoint" => Some(Target::Checkpoint),
+            "add-batch" => Some(Target::AddBatch),
+            "" => Some(Target::Page),
+            "robots.txt" => Some(Target::Robots),
+            path if path.starts_with("tile/") => Resource::parse(path).map(Target::Resource),
+            path => {
+                if let Some(leaf) = path.strip_prefix("proof/leaf/") {
+                    Hash::from_hex(leaf).ok().map(Target::ProofOfLeaf)
+                } else if let Some(number) = path.strip_prefix("proof/") {
+                    index(number).map(Target::Proof)
+                } else {
+                    path.strip_prefix("head/covering/").and_then(index).map(Target::HeadCovering)
+                }
+            }
+        }
+    }
+
+    fn route(self) -> Route {
+        match self {
+            Target::Page | Target::Robots => Route::Page,
+            Target::Checkpoint => Route::Checkpoint,
+            Target::Resource(Resource::Tile(_)) => Route::Tile,
+            Target::Resource(Resource::Bundle(_)) => Route::Bundle,
+            Target::Add => Route::Add,
+            Target::AddBatch => Route::AddBatch,
+            Target::Proof(_) | Target::ProofOfLeaf(_) => Route::Proof,
+            Target::HeadCovering(_) => Route::Head,
+        }
+    }
+
+    /// The methods that it answers, as `Allow` lists them.
+    fn methods(self) -> &'static str {
+        match self {
+            Target::Add | Target::AddBatch => "POST",
+            _ => "GET, HEAD",
+        }
+    }
+
+    fn allows(self, method: &Method) -> bool {
+        match self {
+            Target::Add | Target::AddBatch => method == Method::POST,
+            _ => method == Method::GET || method == Method::HEAD,
+        }
+    }
+}
+
+/// A number in its one spelling: digits without a leading zero.
+fn index(text: &str) -> Option<LeafIndex> {
+    let canonical = text == "0" || !text.starts_with('0');
+    let digits = text.bytes().all(|c| c.is_ascii_digit());
+    (canonical && digits).then(|| text.parse().ok()).flatten().map(LeafIndex::new)
+}
+
+impl<S: Store> Site<S> {
+    pub(crate) fn new(log: Log<S>, config: Http, metrics: HttpMetrics) -> Self {
+        Site {
+            limiter: config.limit.map(Limiter::new),
+            body_memory: Semaphore::new((config.body_memory / body::UNIT).clamp(1, Semaphore::MAX_PERMITS)),
+            disk_reads: Arc::new(Semaphore::new(DISK_READS)),
+            compressed: read::compressed_cache(config.compressed_cache),
+            log,
+            config,
+            metrics,
+        }
+    }
+
+    /// Answers one request from `peer`, and counts it.
+    pub(crate) async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {
+        let target = Target::parse(request.uri().path());
+        let mut watch = Watch::start(&self.metrics, target.map_or(Route::Other, Target::route));
+        let (head, version) = (request.method() == Method::HEAD, request.version());
+        let answer = match self.route(target, peer, request).await {
+            Ok(answer) => answer,
+            Err(problem) => {
+                let mut answer = problem.answer(version);
+                if target.is_some_and(|target| target.methods() != "POST") {
+                    response::shared(&mut answer);
+                }
+                answer
+            }
+        };
+        watch.status = answer.status().as_u16();
+        if head { response::without_body(answer) } else { answer }
+    }
+
+    async fn route(&self, target: Option<Target>, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
+        let target = target.ok_or(Problem::NotFound)?;
+        if !target.allows(request.method()) {
+            return Err(Problem::MethodNotAllowed(target.methods()));
+        }
+        match target {
+            Target::Add => self.add(peer, request).await,
+            Target::AddBatch => self.add_batch(peer, request).await,
+            Target::Checkpoint => Ok(self.checkpoint(request.headers())),
+            Target::Resource(Resource::Tile(tile)) => self.tile(tile).await,
+            Target::Resource(Resource::Bundle(bundle)) => self.bundle(bundle, request.headers()).await,
+            Target::Proof(index) => self.proof(index).await,
+            Target::ProofOfLeaf(leaf) => self.proof_of_leaf(leaf).await,
+            Target::HeadCovering(index) => self.head_covering(index).await,
+            Target::Page => Ok(self.page(request.uri(), request.headers())),
+            Target::Robots => Ok(page::robots()),
+        }
+    }
+}
+
+/// Counts a request when it ends, also when its client leaves and the future is dropped.
+struct Watch<'a> {
+    metrics: &'a HttpMetrics,
+    route: Route,
+    start: Instant,
+    status: u16,
+}
+
+impl<'a> Watch<'a> {
+    fn start(metrics: &'a HttpMetrics, route: Route) -> Self {
+        metrics.in_flight.inc();
+        Watch { metrics, route, start: Instant::now(), status: metrics::CLIENT_GONE }
+    }
+}
+
+impl Drop for Watch<'_> {
+    fn drop(&mut self) {
+        self.metrics.in_flight.dec();
+        self.metrics.observe(self.route, self.status, self.start.elapsed());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tlog::tiles::{BundleId, TileId};
+
+    use super::*;
+
+    #[test]
+    fn each_path_has_one_meaning() {
+        let leaf = Hash::leaf(b"x");
+        for (path, target) in [
+            ("/", Some(Target::Page)),
+            ("/checkpoint", Some(Target::Checkpoint)),
+            ("/add", Some(Target::Add)),
+            ("/add-batch", Some(Target::AddBatch)),
+            ("/tile/0/000", TileId::new(0, 0, 256).map(|tile| Target::Resource(Resource::Tile(tile)))),
+            ("/tile/entries/x001/234.p/5", BundleId::new(1234, 5).map(|bundle| Target::Resource(Resource::Bundle(bundle)))),
+            ("/proof/0", Some(Target::Proof(LeafIndex::new(0)))),
+            ("/proof/18446744073709551615", Some(Target::Proof(LeafIndex::new(u64::MAX)))),
+            (&format!("/proof/leaf/{leaf}"), Some(Target::ProofOfLeaf(leaf))),
+            ("/head/covering/10", Some(Target::HeadCovering(LeafIndex::new(10)))),
+        ] {
+            assert_eq!(Target::parse(path), target, "{path}");
+        }
+    }
+
+    #[test]
+    fn odd_paths_mean_nothing() {
+        let upper = format!("/proof/leaf/{}", Hash::leaf(b"x").to_hex().to_uppercase());
+        for path in [
+            "",
+            "checkpoint",
+            "//",
+            "//checkpoint",
+            "/checkpoint/",
+            "/Checkpoint",
+            "/check%70oint",
+            "/add/",
+            "/adds",
+            "/add-batch/",
+            "/proof",
+            "/proof/",
+            "/proof/00",
+            "/proof/01",
+            "/proof/+1",
+            "/proof/-1",
+            "/proof/1/",
+            "/proof/0x1",
+            "/proof/18446744073709551616",
+            "/proof/١",
+            "/proof/leaf/",
+            "/proof/leaf/00",
+            "/head",
+            "/head/covering",
+            "/head/covering/",
+            "/head/covering/01",
+            "/tile",
+            "/tile/",
+            "/tile/0",
+            "/tile/0/0",
+            "/tile/0/00",
+            "/tile/0/0000",
+            "/tile/00/000",
+            "/tile/64/000",
+            "/tile/+0/000",
+            "/tile/0/x000/000",
+            "/tile/0/000/",
+            "/tile/0/000.p/0",
+            "/tile/0/000.p/256",
+            "/tile/0/000.p/05",
+            "/tile/0/000.p/",
+            "/tile/0/000.p",
+            "/tile/0/000.P/1",
+            "/tile/0/X001/000",
+            "/tile/0/001/000",
+            "/tile/0/x1/000",
+            "/tile/-1/000",
+            "/tile/entries",
+            "/tile/entries/",
+            "/tile/entries/0",
+            "/tile/Entries/000",
+            "/tile/0/../checkpoint",
+            "/tile/0/%2e%2e/000",
+            "/../checkpoint",
+            "/tile/0/000%00",
+            "/tile/data/000",
+            "/metrics",
+            "/healthz",
+            &upper,
+        ] {
+            assert_eq!(Target::parse(path), None, "{path}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Adding entries: one, or a batch.
+//!
+//! An answer with an index means that the entry is durable, in the tree, and under a signed head: the log never gives an index before.
+//! When there is no such answer in time the client is told so, and that the same entry can be sent again: it never gets a second index.
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use bytes::Bytes;
+use hyper::Request;
+use hyper::StatusCode;
+use hyper::body::Incoming;
+use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use tlog::tiles::{Entries, MAX_ENTRY};
+use tokio::time::{Instant as Deadline, timeout_at};
+
+use super::body::{self, Bounds};
+use super::problem::{Problem, Wait};
+use super::response::{self, Answer};
+use super::{Site, client, negotiation, read};
+use crate::limits;
+use crate::queue::{AddError, Ticket};
+use crate::store::Store;
+
+/// The most entries of a batch.
+const MAX_BATCH: usize = 4096;
+
+/// The most bytes of a batch, lengths included.
+const MAX_BATCH_BYTES: usize = 8 << 20;
+
+impl<S: Store> Site<S> {
+    pub(super) async fn add(&self, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
+        let (parts, body) = request.into_parts();
+        // Before the body is read: a client over its limit shall not cost memory.
+        self.admit(peer, &parts.headers, 1)?;
+        let bounds = self.bounds(MAX_ENTRY, Problem::EntryTooLarge);
+        let entry = body::read(&parts.headers, body, bounds).await?;
+        let deadline = Deadline::now() + self.config.add_timeout;
+        let ticket = self.log.add(entry)?;
+        let index = timeout_at(deadline, ticket).await.map_err(|_| Problem::SlowStore)??;
+        if !negotiation::wants_receipt(&parts.headers, parts.uri.query()) {
+            return Ok(read::added(index));
+        }
+        if self.log.published_covering(index, self.config.receipt_timeout).await.is_none() {
+            return Ok(Self::index_for_now(index));
+        }
+        self.proof(index).await
+    }
+
+    pub(super) async fn add_batch(&self, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
+        let (parts, body) = request.into_parts();
+        self.admit(peer, &parts.headers, 0)?;
+        let bounds = self.bounds(MAX_BATCH_BYTES, Problem::BatchTooLarge);
+        let body = body::read(&parts.headers, body, bounds).await?;
+        let entries = parse_batch(&body)?;
+        self.admit(peer, &parts.headers, entries.len())?;
+        drop(body);
+        let deadline = Deadline::now() + self.config.add_timeout;
+        let tickets = self.log.add_batch(entries);
+        let mut lines = String::with_capacity(tickets.len() * 12);
+        // One after the other takes no longer than the last of them.
+        for ticket in tickets {
+            match outcome(ticket, deadline).await {
+                Ok(index) => lines.push_str(&index.to_string()),
+                Err(problem) => lines.push_str(problem.name()),
+            }
+            lines.push('\n');
+        }
+        let mut answer = response::plain(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from(lines));
+        answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        Ok(answer)
+    }
+
+    fn bounds(&self, most: usize, too_large: Problem) -> Bounds<'_> {
+        Bounds { most, too_large, deadline: self.config.body_timeout, memory: &self.body_memory }
+    }
+
+    /// Takes what the client wants to add out of its bucket. Even for nothing, there has to be something in it.
+    fn admit(&self, peer: IpAddr, headers: &HeaderMap, entries: usize) -> Result<(), Problem> {
+        let Some(limiter) = &self.limiter else { return Ok(()) };
+        let client = client::address(peer, headers, &self.config.proxies);
+        limiter.take(client, entries, Instant::now()).map_err(|limits::Wait(wait)| Problem::TooManyAdds(Wait::after(wait)))
+    }
+}
+
+async fn outcome(ticket: Result<Ticket, AddError>, deadline: Deadline) -> Result<tlog::LeafIndex, Problem> {
+    Ok(timeout_at(deadline, ticket?).await.map_err(|_| Problem::SlowStore)??)
+}
+
+/// The entries of a batch, without copies. All or nothing: a batch that cannot be read to its end may be misread from its start.
+fn parse_batch(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+    let mut entries = Vec::new();
+    for entry in Entries::new(body) {
+        if entries.len() == MAX_BATCH {
+            return Err(Problem::BatchTooLarge);
+        }
+        entries.push(body.slice_ref(entry.map_err(|_| Problem::MalformedBatch)?));
+    }
+    if entries.is_empty() { Err(Problem::EmptyBatch) } else { Ok(entries) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(entries: usize) -> Bytes {
+        Bytes::from([0, 1, b'x'].repeat(entries))
+    }
+
+    #[test]
+    fn a_batch_is_read_to_its_end_or_not_at_all() {
+        assert_eq!(parse_batch(&Bytes::from_static(b"\0\x02ab\0\0\0\x01c")), Ok(vec!["ab".into(), "".into(), "c".into()]));
+        assert_eq!(parse_batch(&Bytes::new()), Err(Problem::EmptyBatch));
+        for bad in [&b"\0"[..], b"\0\x02a", b"\0\x01a\0"] {
+            assert_eq!(parse_batch(&Bytes::copy_from_slice(bad)), Err(Problem::MalformedBatch));
+        }
+        assert_eq!(parse_batch(&batch(MAX_BATCH)).map(|entries| entries.len()), Ok(MAX_BATCH));
+        assert_eq!(parse_batch(&batch(MAX_BATCH + 1)), Err(Problem::BatchTooLarge));
+    }
+}
