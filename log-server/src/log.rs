@@ -197,9 +197,9 @@ impl<S: Store> Log<S> {
         }
     }
 
-    /// Says whether the disk is too full to take entries in.
-    pub fn set_disk_full(&self, full: bool) {
-        self.inner.disk_full.store(full, Ordering::Relaxed);
+    /// Says whether the disk is too full to take entries in; gives what was said before.
+    pub fn set_disk_full(&self, full: bool) -> bool {
+        self.inner.disk_full.swap(full, Ordering::Relaxed)
     }
 
     /// Takes nothing in any more; what waits is still committed, then the write side ends.

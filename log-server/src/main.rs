@@ -1,1 +1,22 @@
-fn main() {}
+//! `acta-log`: the program of a log's operator. See `acta-log --help`.
+
+mod cli;
+mod commands;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    if rustls::crypto::ring::default_provider().install_default().is_err() {
+        unreachable!("nothing installs a TLS provider before main");
+    }
+    match commands::execute(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("acta-log: {error:#}");
+            ExitCode::from(1)
+        }
+    }
+}

@@ -3,13 +3,14 @@
 use std::io;
 use std::path::PathBuf;
 
+use tlog::TreeSize;
 use tlog::key::SigningKey;
 
 use crate::anchor::{Anchor, Anchored, OpenAnchorError};
 use crate::data_dir::{DataDir, Lock, LockError};
 use crate::head::Head;
 use crate::startup::{self, StartupError};
-use crate::store::{RocksOptions, RocksStore, Store, StoreError};
+use crate::store::{RocksOptions, RocksStore, StoreError};
 
 /// A log's directory cannot be opened.
 #[derive(Debug, thiserror::Error)]
@@ -36,6 +37,14 @@ pub enum OpenError {
          ever ran, `acta-log adopt --dir DIR` makes a new anchor"
     )]
     Anchor(#[from] OpenAnchorError),
+    /// The log does not have the size that the operator expects.
+    #[error("the log has {stored} entries, not {asked}: this is not the copy you think it is")]
+    OtherSize {
+        /// The size that was asked for.
+        asked: TreeSize,
+        /// The size in the store.
+        stored: TreeSize,
+    },
     /// The anchor shows that the store lost entries, so it cannot be adopted.
     #[error("this log cannot be adopted: {0}")]
     CannotAdopt(#[source] StartupError),
@@ -67,11 +76,23 @@ pub fn open(dir: &DataDir, options: RocksOptions) -> Result<OpenLog, OpenError> 
     Ok(OpenLog { lock, key, store })
 }
 
-/// Makes a new anchor for a log that has none any more. Refused when an anchor is there that the store contradicts.
-pub fn adopt(dir: &DataDir, options: RocksOptions) -> Result<Head, OpenError> {
+/// How many entries the log in `dir` has, once all but the anchor has been checked.
+pub fn size(dir: &DataDir, options: RocksOptions) -> Result<TreeSize, OpenError> {
+    let log = open(dir, options)?;
+    let head = startup::check_identity(&log.store, log.key.verifier_key())?;
+    startup::rebuild_edge(&log.store, &head)?;
+    Ok(head.size())
+}
+
+/// Makes a new anchor for a log that has none any more. Refused when the log does not have `size` entries, and when an anchor is there
+/// that the store contradicts.
+pub fn adopt(dir: &DataDir, size: TreeSize, options: RocksOptions) -> Result<Head, OpenError> {
     let OpenLog { lock: _lock, key, store } = open(dir, options)?;
     let head = startup::check_identity(&store, key.verifier_key())?;
     startup::rebuild_edge(&store, &head)?;
+    if head.size() != size {
+        return Err(OpenError::OtherSize { asked: size, stored: head.size() });
+    }
     match Anchor::open(&dir.anchor()) {
         Ok((_, anchored)) => startup::check_anchor(&store, &head, anchored).map_err(OpenError::CannotAdopt)?,
         Err(OpenAnchorError::Missing | OpenAnchorError::Damaged) => {}
@@ -80,9 +101,4 @@ pub fn adopt(dir: &DataDir, options: RocksOptions) -> Result<Head, OpenError> {
     let anchored = Anchored { size: head.size(), root: head.root() };
     Anchor::create(&dir.anchor(), anchored).map_err(OpenError::WriteAnchor)?;
     Ok(head)
-}
-
-/// The size of the log in `store`, for messages.
-pub fn stored_size<S: Store>(store: &S) -> Result<u64, StoreError> {
-    Ok(store.tree()?.size.as_u64())
 }

@@ -1,0 +1,193 @@
+//! What each command does: library calls, and what is printed of them.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::ExitCode;
+
+use anyhow::{Context, bail};
+use indicatif::{ProgressBar, ProgressStyle};
+use log_server::anchor::{Anchor, OpenAnchorError};
+use log_server::config::{Config, File, Flags, MessageFormat, MessagesSection};
+use log_server::data_dir::DataDir;
+use log_server::open::{OpenError, open};
+use log_server::run::{Addresses, run};
+use log_server::store::RocksOptions;
+use log_server::{backup, create, export, fsck, open as opening, server, startup};
+use ring::rand::{SecureRandom, SystemRandom};
+use tlog::checkpoint::Origin;
+use tlog::key::{Algorithm, KeyName, SigningKey};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::cli::{self, Command};
+
+pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init(args) => init(&args),
+        Command::Serve(args) => serve(args),
+        Command::Adopt(args) => adopt(&args),
+        Command::CheckConfig(args) => check_config(&args),
+        Command::Fsck(args) => check(&args),
+        Command::Export(args) => write_tree(&args),
+        Command::Backup(args) => copy(&args),
+    }
+}
+
+fn init(args: &cli::Init) -> anyhow::Result<ExitCode> {
+    let origin = Origin::new(&args.origin)?;
+    let key = match &args.key {
+        Some(path) => keyfile::load(path)?,
+        None => keyfile::generate(KeyName::new(origin.as_str())?, Algorithm::Ed25519)?,
+    };
+    check_key(&key, &origin)?;
+    let mut log_id = [0; 16];
+    SystemRandom::new().fill(&mut log_id).ok().context("the system gives no random numbers")?;
+    let dir = DataDir::new(&args.dir);
+    let verifier_key = create::create(&dir, &origin, &key, log_id, RocksOptions::default())?;
+    println!("created the log {origin} in {}", args.dir.display());
+    println!("its verifier key, for everybody: {verifier_key}");
+    println!("its signing key, for nobody else: {}; keep a copy of it apart from backups of the log", dir.key().display());
+    println!("run it with: acta-log serve --dir {} --listen 127.0.0.1:8080", args.dir.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_key(key: &SigningKey, origin: &Origin) -> anyhow::Result<()> {
+    let verifier_key = key.verifier_key();
+    if verifier_key.algorithm() != Algorithm::Ed25519 {
+        bail!("a log's key must be an Ed25519 note key: make one with `acta keygen --name {origin} --out FILE`");
+    }
+    if verifier_key.name().as_str() != origin.as_str() {
+        bail!("the key is named {}, and a log's key must be named as the log: {origin}", verifier_key.name());
+    }
+    Ok(())
+}
+
+fn serve(args: cli::Serve) -> anyhow::Result<ExitCode> {
+    let flags = Flags { listen: args.listen, ops_listen: args.ops_listen, policy: args.policy };
+    let config = load_config(args.config.as_deref(), flags)?;
+    log_messages(&config.messages)?;
+    let dir = DataDir::new(args.dir);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the server's threads")?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
+        let shutdown = async move {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = tokio::signal::ctrl_c() => {}
+            }
+        };
+        Box::pin(run(&dir, config, announce, shutdown)).await.map_err(anyhow::Error::from)
+    })?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Scripts wait for these lines.
+fn announce(addresses: Addresses) {
+    let scheme = if addresses.tls { "https" } else { "http" };
+    let mut out = std::io::stdout().lock();
+    // Nobody may be reading; the server runs all the same.
+    let _ = writeln!(out, "listening on {scheme}://{}", addresses.public);
+    if let Some(operations) = addresses.operations {
+        let _ = writeln!(out, "operations on http://{operations}");
+    }
+    let _ = out.flush();
+}
+
+fn load_config(path: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {
+    let file = path.map(File::load).transpose()?.unwrap_or_default();
+    Ok(file.validate(flags)?)
+}
+
+fn log_messages(messages: &MessagesSection) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(&messages.level).context("`messages.level` in the configuration")?;
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    match messages.format {
+        MessageFormat::Human => subscriber.init(),
+        MessageFormat::Json => subscriber.json().init(),
+    }
+    Ok(())
+}
+
+fn adopt(args: &cli::Adopt) -> anyhow::Result<ExitCode> {
+    let dir = DataDir::new(&args.dir);
+    let Some(size) = args.at_size else {
+        let size = opening::size(&dir, RocksOptions::default())?;
+        println!("the log in {} has {size} entries", args.dir.display());
+        println!("If this is the newest copy that ever ran: acta-log adopt --dir {} --at-size {size}", args.dir.display());
+        println!("If it is an older copy, bring back the newest one: going on from here would publish a second history.");
+        return Ok(ExitCode::from(1));
+    };
+    let head = opening::adopt(&dir, tlog::TreeSize::new(size), RocksOptions::default())?;
+    println!("the log in {} goes on from {} entries, root {}", args.dir.display(), head.size(), head.root());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {
+    let config = load_config(Some(&args.config), Flags::default())?;
+    if let Some(files) = &config.http.tls {
+        server::load_tls(files)?;
+    }
+    if let Some(path) = &config.policy {
+        let text = std::fs::read(path).with_context(|| format!("cannot read the policy file {}", path.display()))?;
+        tlog::policy::Policy::parse(&text).with_context(|| format!("the policy file {}", path.display()))?;
+    }
+    println!("{} is in order", args.config.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(args: &cli::Fsck) -> anyhow::Result<ExitCode> {
+    let dir = DataDir::new(&args.dir);
+    let log = open(&dir, RocksOptions::default())?;
+    let (anchored, missing) = match Anchor::open(&dir.anchor()) {
+        Ok((_, anchored)) => (Some(anchored), None),
+        Err(error @ (OpenAnchorError::Missing | OpenAnchorError::Damaged)) => (None, Some(OpenError::from(error))),
+        Err(error) => return Err(error.into()),
+    };
+    let bar = progress_bar("checking");
+    let report = fsck::check(&log.store, log.key.verifier_key(), anchored, &mut |done, total| progress(&bar, done, total));
+    bar.finish_and_clear();
+    println!("{} entries of {} bytes, and {} published heads, hashed and compared", report.entries, report.bytes, report.heads);
+    for problem in &report.problems {
+        println!("PROBLEM: {problem}");
+    }
+    if let Some(missing) = &missing {
+        println!("PROBLEM: {missing}");
+    }
+    if report.problems.len() >= fsck::MAX_PROBLEMS {
+        println!("... and maybe more: stopped after {} problems", fsck::MAX_PROBLEMS);
+    }
+    if report.problems.is_empty() && missing.is_none() {
+        println!("the log is whole");
+        return Ok(ExitCode::SUCCESS);
+    }
+    Ok(ExitCode::from(1))
+}
+
+fn write_tree(args: &cli::Export) -> anyhow::Result<ExitCode> {
+    let log = open(&DataDir::new(&args.dir), RocksOptions::default())?;
+    let bar = progress_bar("exporting");
+    let key = log.key.verifier_key();
+    let exported = export::export(&log.store, key, &args.out, &mut |done, total| progress(&bar, done, total))?;
+    bar.finish_and_clear();
+    println!("{}: {} files written, {} kept from before", args.out.display(), exported.written, exported.kept);
+    Ok(ExitCode::SUCCESS)
+}
+
+fn copy(args: &cli::Backup) -> anyhow::Result<ExitCode> {
+    let dir = DataDir::new(&args.dir);
+    let log = open(&dir, RocksOptions::default())?;
+    let head = startup::check_identity(&log.store, log.key.verifier_key())?;
+    startup::rebuild_edge(&log.store, &head)?;
+    backup::backup(&dir, &log.store, &args.out)?;
+    println!("{}: a copy of {} entries, without the signing key", args.out.display(), head.size());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn progress_bar(what: &'static str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {human_pos}/{human_len} entries, {per_sec}, {eta} left");
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())).with_message(what)
+}
+
+fn progress(bar: &ProgressBar, done: u64, total: u64) {
+    bar.set_length(total);
+    bar.set_position(done);
+}

@@ -1,0 +1,102 @@
+//! SIGKILL at random moments under load: nothing acknowledged is lost, and the log stays whole.
+//!
+//! `ACTA_CRASHES` says how often (20 unless given), `ACTA_SEED` repeats a run.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use log_server::data_dir::DataDir;
+use log_server::store::{RocksOptions, RocksStore, Store};
+use tlog::LeafIndex;
+
+use crate::process::{Connection, Server, good, init};
+
+const WRITERS: u64 = 8;
+
+/// A small generator (SplitMix64), so that a printed seed repeats a run on every machine.
+struct Random(u64);
+
+impl Random {
+    fn seeded() -> Self {
+        let seed = match std::env::var("ACTA_SEED") {
+            Ok(seed) => seed.parse().unwrap(),
+            Err(_) => u64::from(std::process::id()) ^ std::time::UNIX_EPOCH.elapsed().unwrap().as_secs(),
+        };
+        println!("ACTA_SEED={seed}");
+        Random(seed)
+    }
+
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)) % end
+    }
+}
+
+/// Every entry that was ever acknowledged, with its index.
+type Acknowledged = Mutex<HashMap<Vec<u8>, u64>>;
+
+/// Lets writers write until `count` entries are acknowledged, kills the server in the middle of it, and keeps what was acknowledged.
+fn write_and_kill(server: &mut Server, count: u64, next: &AtomicU64, acknowledged: &Acknowledged) {
+    let (done, running) = (AtomicU64::new(0), AtomicUsize::new(usize::try_from(WRITERS).unwrap()));
+    let address = server.address;
+    std::thread::scope(|scope| {
+        for _ in 0..WRITERS {
+            scope.spawn(|| {
+                let mut connection = Connection::to(address).ok();
+                while let Some(open) = &mut connection {
+                    let entry = format!("entry {} {}", next.fetch_add(1, Ordering::Relaxed), "x".repeat(200)).into_bytes();
+                    let Some(index) = open.add(&entry) else { break };
+                    acknowledged.lock().unwrap().insert(entry, index);
+                    done.fetch_add(1, Ordering::Relaxed);
+                }
+                running.fetch_sub(1, Ordering::Relaxed);
+            });
+        }
+        // the writers go on while the signal is on its way, so it arrives anywhere in a commit
+        while done.load(Ordering::Relaxed) < count && running.load(Ordering::Relaxed) > 0 {
+            std::thread::yield_now();
+        }
+        server.kill();
+    });
+}
+
+/// Everything acknowledged stands at its index, and `fsck` finds nothing wrong.
+fn check(dir: &Path, acknowledged: &Acknowledged) {
+    let report = good(&["fsck", "--dir", dir.to_str().unwrap()]);
+    assert!(report.contains("the log is whole"), "{report}");
+    let store = RocksStore::open(&DataDir::new(dir).db(), RocksOptions::default()).unwrap();
+    for (entry, index) in acknowledged.lock().unwrap().iter() {
+        assert_eq!(store.entries(LeafIndex::new(*index), 1).unwrap()[0], entry, "at index {index}");
+    }
+}
+
+#[test]
+fn killing_it_at_random_moments_under_load_loses_nothing_acknowledged() {
+    let crashes: u64 = std::env::var("ACTA_CRASHES").map_or(20, |count| count.parse().unwrap());
+    let mut random = Random::seeded();
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("log");
+    init(&dir);
+    let (next, acknowledged) = (AtomicU64::new(0), Mutex::new(HashMap::new()));
+    let mut published = 0;
+    for crash in 0..crashes {
+        if random.below(4) == 0 {
+            // recovery itself is killed now and then
+            drop(Server::try_start(&dir, &[]).map(|mut server| server.kill()));
+        }
+        let mut server = Server::start(&dir, &[]);
+        let head = server.connect().get("/checkpoint").unwrap();
+        let size: u64 = head.text().lines().nth(1).unwrap().parse().unwrap();
+        let highest = acknowledged.lock().unwrap().values().max().map_or(0, |index| index + 1);
+        assert!(size >= highest.max(published), "the head after crash {crash} covers all that was acknowledged");
+        published = size;
+        write_and_kill(&mut server, 1 + random.below(400), &next, &acknowledged);
+    }
+    check(&dir, &acknowledged);
+    println!("{crashes} crashes, {} acknowledged", acknowledged.lock().unwrap().len());
+}
