@@ -165,8 +165,7 @@ fn check(args: &cli::Fsck) -> anyhow::Result<ExitCode> {
 fn write_tree(args: &cli::Export) -> anyhow::Result<ExitCode> {
     let log = open(&DataDir::new(&args.dir), RocksOptions::default())?;
     let bar = progress_bar("exporting");
-    let key = log.key.verifier_key();
-    let exported = export::export(&log.store, key, &args.out, &mut |done, total| progress(&bar, done, total))?;
+    let exported = export::export(&log.store, &log.head, &args.out, &mut |done, total| progress(&bar, done, total))?;
     bar.finish_and_clear();
     println!("{}: {} files written, {} kept from before", args.out.display(), exported.written, exported.kept);
     Ok(ExitCode::SUCCESS)
@@ -175,10 +174,9 @@ fn write_tree(args: &cli::Export) -> anyhow::Result<ExitCode> {
 fn copy(args: &cli::Backup) -> anyhow::Result<ExitCode> {
     let dir = DataDir::new(&args.dir);
     let log = open(&dir, RocksOptions::default())?;
-    let head = startup::check_identity(&log.store, log.key.verifier_key())?;
-    startup::rebuild_edge(&log.store, &head)?;
+    startup::rebuild_edge(&log.store, &log.head)?;
     backup::backup(&dir, &log.store, &args.out)?;
-    println!("{}: a copy of {} entries, without the signing key", args.out.display(), head.size());
+    println!("{}: a copy of {} entries, without the signing key", args.out.display(), log.head.size());
     Ok(ExitCode::SUCCESS)
 }
 

@@ -47,6 +47,8 @@ pub struct Config {
     pub log: Options,
     /// The policy file, if not the one in the data directory.
     pub policy: Option<PathBuf>,
+    /// Bytes of free disk space below which no entries are taken in.
+    pub min_free_disk: u64,
     /// How the server's messages are printed.
     pub messages: MessagesSection,
 }
@@ -218,7 +220,8 @@ impl File {
         if self.messages.level.parse::<tracing_subscriber::filter::Targets>().is_err() {
             return Err(ConfigError::Level);
         }
-        Ok(Config { http, ops, log, policy: flags.policy.or(path(self.log.policy)), messages: self.messages })
+        let min_free_disk = self.log.min_free_disk.0;
+        Ok(Config { http, ops, log, policy: flags.policy.or(path(self.log.policy)), min_free_disk, messages: self.messages })
     }
 
     fn ops(&self, flags: &Flags) -> Result<Ops, ConfigError> {

@@ -16,7 +16,12 @@ pub(crate) async fn watch<S: Store>(log: Log<S>, dir: PathBuf, min_free: u64) {
             Ok(disk) => {
                 let free = disk.f_bavail.saturating_mul(disk.f_frsize);
                 if log.set_disk_full(free < min_free) != (free < min_free) {
-                    tracing::warn!(free, min_free, "{}", if free < min_free { "disk nearly full: no new entries" } else { "disk has room again" });
+                    tracing::warn!(
+                        free,
+                        min_free,
+                        "{}",
+                        if free < min_free { "disk nearly full: no new entries" } else { "disk has room again" }
+                    );
                 }
             }
             Err(error) => tracing::error!(%error, "cannot ask for the disk's free space"),

@@ -8,9 +8,9 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tlog::checkpoint::SignedCheckpoint;
-use tlog::key::VerifierKey;
 use tlog::tiles::{bundles_of, encode_entry, tiles_of};
 
+use crate::head::Head;
 use crate::startup::{self, StartupError};
 use crate::store::{Damage, Store, StoreError};
 
@@ -41,12 +41,11 @@ pub struct Exported {
     pub kept: u64,
 }
 
-/// Writes the log in `store` into `out`. `progress` is told how many entries are done, and of how many.
-pub fn export<S: Store>(store: &S, key: &VerifierKey, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Exported, ExportError> {
-    let head = startup::check_identity(store, key)?;
-    startup::rebuild_edge(store, &head)?;
+/// Writes the log in `store`, whose newest head is `head`, into `out`. `progress` is told how many entries are done, and of how many.
+pub fn export<S: Store>(store: &S, head: &Head, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Exported, ExportError> {
+    startup::rebuild_edge(store, head)?;
     let size = head.size();
-    check_earlier(store, &head, out)?;
+    check_earlier(store, head, out)?;
     let mut tree = Tree { out, exported: Exported::default() };
     for bundle in bundles_of(size) {
         tree.file(&bundle.path(), || {
@@ -69,7 +68,7 @@ pub fn export<S: Store>(store: &S, key: &VerifierKey, out: &Path, progress: &mut
 }
 
 /// A checkpoint from an earlier export must be of this log's own past.
-fn check_earlier<S: Store>(store: &S, head: &crate::head::Head, out: &Path) -> Result<(), ExportError> {
+fn check_earlier<S: Store>(store: &S, head: &Head, out: &Path) -> Result<(), ExportError> {
     let path = out.join("checkpoint");
     let bytes = match fs::read(&path) {
         Ok(bytes) => bytes,

@@ -62,9 +62,11 @@ pub struct OpenLog {
     pub key: SigningKey,
     /// The log's store.
     pub store: RocksStore,
+    /// The newest committed head.
+    pub head: Head,
 }
 
-/// Locks the directory, and opens key and store. Nothing is checked of the store yet.
+/// Locks the directory, opens key and store, and makes sure that they belong together.
 pub fn open(dir: &DataDir, options: RocksOptions) -> Result<OpenLog, OpenError> {
     // Looked at before the lock, which would make a file in a directory that is not ours.
     if !RocksStore::is_present(&dir.db()) {
@@ -73,22 +75,21 @@ pub fn open(dir: &DataDir, options: RocksOptions) -> Result<OpenLog, OpenError> 
     let lock = dir.lock()?;
     let key = keyfile::load_at(&dir.key(), &dir.verifier_key())?;
     let store = RocksStore::open(&dir.db(), options)?;
-    Ok(OpenLog { lock, key, store })
+    let head = startup::check_identity(&store, key.verifier_key())?;
+    Ok(OpenLog { lock, key, store, head })
 }
 
 /// How many entries the log in `dir` has, once all but the anchor has been checked.
 pub fn size(dir: &DataDir, options: RocksOptions) -> Result<TreeSize, OpenError> {
     let log = open(dir, options)?;
-    let head = startup::check_identity(&log.store, log.key.verifier_key())?;
-    startup::rebuild_edge(&log.store, &head)?;
-    Ok(head.size())
+    startup::rebuild_edge(&log.store, &log.head)?;
+    Ok(log.head.size())
 }
 
 /// Makes a new anchor for a log that has none any more. Refused when the log does not have `size` entries, and when an anchor is there
 /// that the store contradicts.
 pub fn adopt(dir: &DataDir, size: TreeSize, options: RocksOptions) -> Result<Head, OpenError> {
-    let OpenLog { lock: _lock, key, store } = open(dir, options)?;
-    let head = startup::check_identity(&store, key.verifier_key())?;
+    let OpenLog { lock: _lock, store, head, .. } = open(dir, options)?;
     startup::rebuild_edge(&store, &head)?;
     if head.size() != size {
         return Err(OpenError::OtherSize { asked: size, stored: head.size() });

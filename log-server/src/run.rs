@@ -17,10 +17,9 @@ use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::disk;
 use crate::http::HttpMetrics;
-use crate::log::{Log, Options, WriteSide};
+use crate::log::{Log, WriteSide};
 use crate::metrics::Metrics;
 use crate::open::{OpenError, OpenLog, open};
-use crate::queue::QueueLimits;
 use crate::sequencer::SequencerError;
 use crate::startup::StartupError;
 use crate::store::{RocksOptions, RocksStore};
@@ -83,12 +82,7 @@ pub struct Addresses {
 
 /// Opens the log in `dir`, serves it until `shutdown` resolves, then drains: requests that have begun are answered, what waits is
 /// committed. `ready` is told the addresses once the listeners are open. Returns early, with the error, when the write side fails.
-pub async fn run(
-    dir: &DataDir,
-    config: Config,
-    ready: impl FnOnce(Addresses),
-    shutdown: impl Future<Output = ()>,
-) -> Result<(), RunError> {
+pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let (log, mut write_side) = start(dir, &config, &metrics)?;
@@ -130,14 +124,12 @@ pub async fn run(
 
 /// Steps 1 to 5 of [`crate::startup`], and the policy.
 fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Log<RocksStore>, WriteSide), RunError> {
-    let OpenLog { lock, key, store } = open(dir, RocksOptions::default())?;
+    let OpenLog { lock, key, store, .. } = open(dir, RocksOptions::default())?;
     let path = config.policy.clone().unwrap_or_else(|| dir.policy());
     let text = std::fs::read(&path).map_err(|error| RunError::ReadPolicy(path.clone(), error))?;
     check_policy(path, &text, key.verifier_key())?;
     let anchor = Anchor::open(&dir.anchor()).map_err(OpenError::from)?;
-    let queue = QueueLimits { entries: config.queue.max_entries, bytes: config.queue.max_bytes, ..QueueLimits::default() };
-    let options = Options { queue, cache_bytes: config.cache_bytes };
-    let started = Log::start(store, key, anchor, options, Arc::clone(metrics))?;
+    let started = Log::start(store, key, anchor, config.log, Arc::clone(metrics))?;
     // The lock lives as long as the process: a server that could give it up could be followed by a second one too early.
     std::mem::forget(lock);
     Ok(started)

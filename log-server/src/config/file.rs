@@ -130,11 +130,13 @@ pub struct CacheSection {
 }
 
 /// `[log]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LogSection {
     /// The policy file; empty: `policy` in the data directory.
     pub policy: PathBuf,
+    /// Free space on the disk below which no entries are taken in.
+    pub min_free_disk: ByteSize,
 }
 
 /// `[messages]`
@@ -203,6 +205,12 @@ impl Default for LimitsSection {
 impl Default for CacheSection {
     fn default() -> Self {
         CacheSection { assembled: ByteSize::mebibytes(64), compressed: ByteSize::mebibytes(32), checkpoint_max_age: Span::seconds(1) }
+    }
+}
+
+impl Default for LogSection {
+    fn default() -> Self {
+        LogSection { policy: PathBuf::new(), min_free_disk: ByteSize::mebibytes(512) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::process::{ORIGIN, Server, acta_log, good, init, refused};
+use crate::process::{Connection, ORIGIN, Server, acta_log, good, init, refused};
 
 /// A log of `count` entries that is not running.
 fn log_of(count: u64) -> (tempfile::TempDir, PathBuf) {
@@ -241,6 +241,18 @@ fn a_flipped_bit_or_a_cut_in_the_write_ahead_log_loses_nothing_silently() {
 }
 
 #[test]
+fn the_operator_sees_its_state_and_the_public_does_not() {
+    let (_home, dir) = log_of(3);
+    let server = Server::start(&dir, &[]);
+    let mut operations = Connection::to(server.operations).unwrap();
+    assert_eq!(operations.get("/readyz").unwrap().status, 200);
+    assert_eq!(operations.get("/healthz").unwrap().status, 200);
+    let metrics = operations.get("/metrics").unwrap();
+    assert!(metrics.text().contains("acta_log_tree_size 3\n"), "{}", metrics.text());
+    assert_eq!(server.connect().get("/metrics").unwrap().status, 404);
+}
+
+#[test]
 fn terminating_it_answers_what_was_begun_and_exits_well() {
     let (_home, dir) = log_of(0);
     let mut server = Server::start(&dir, &[]);
@@ -281,7 +293,7 @@ fn an_export_is_what_the_server_serves_and_a_second_run_adds_what_is_new() {
     drop(server);
     add(&dir, 600..601);
     let told = good(&["export", "--dir", text(&dir), "--out", text(&out)]);
-    assert!(told.contains("4 files written, 5 kept"), "a bundle, two tiles, the checkpoint; {told}");
+    assert!(told.contains("3 files written, 5 kept"), "a bundle, a tile and the checkpoint; {told}");
     let (_other_home, other) = log_of(1);
     assert!(refused(&["export", "--dir", text(&other), "--out", text(&out)]).contains("another directory"));
 }

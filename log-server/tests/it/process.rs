@@ -34,7 +34,8 @@ pub(crate) fn init(dir: &Path) {
 pub(crate) struct Server {
     child: Child,
     pub(crate) address: SocketAddr,
-    pub(crate) operations: Option<SocketAddr>,
+    /// The operations listener.
+    pub(crate) operations: SocketAddr,
 }
 
 impl Server {
@@ -56,10 +57,9 @@ impl Server {
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut address = |prefix: &str| Some(lines.next()?.unwrap().strip_prefix(prefix)?.parse().unwrap());
-        let public = address("listening on http://");
-        let operations = address("operations on http://");
-        match public {
-            Some(address) => Ok(Server { child, address, operations }),
+        let addresses = address("listening on http://").and_then(|public| Some((public, address("operations on http://")?)));
+        match addresses {
+            Some((address, operations)) => Ok(Server { child, address, operations }),
             None => {
                 let mut told = String::new();
                 child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
@@ -67,10 +67,6 @@ impl Server {
                 Err(told)
             }
         }
-    }
-
-    pub(crate) fn id(&self) -> u32 {
-        self.child.id()
     }
 
     /// SIGKILL: the process has no chance to do anything.

@@ -1,0 +1,7 @@
+//! The server from outside: real processes, real sockets, a real store.
+
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod crash;
+mod data_dir;
+mod process;
