@@ -512,6 +512,19 @@ fn nothing_beyond_the_tree_can_be_planned() {
 }
 
 #[test]
+fn a_size_that_no_tree_has_makes_no_plan_panic_and_no_proof() {
+    for leaves in [(1 << 63) + 1, u64::MAX] {
+        let mut plan = Plan::new(TreeSize::new(leaves));
+        plan.inclusion(LeafIndex::new(leaves - 1)).unwrap();
+        plan.consistency(TreeSize::new(leaves - 2)).unwrap();
+        plan.subtree(Subtree::new(1 << 63, leaves).unwrap()).unwrap();
+        let (root, fetched) = (Reference::of_equal_leaves(leaf(0)).mth(0, leaves), equal_leaves(&plan));
+        let tiles = plan.authenticate(root, fetched).unwrap();
+        assert_eq!(tiles.prove_inclusion(LeafIndex::new(0)), Err(ProveError::TreeTooLarge(TreeSize::new(leaves))));
+    }
+}
+
+#[test]
 fn the_empty_tree_needs_no_tiles_but_the_right_root() {
     let plan = Plan::new(TreeSize::ZERO);
     assert!(plan.tiles().is_empty());
