@@ -4,4 +4,5 @@
 
 mod crash;
 mod data_dir;
+mod faults;
 mod process;

@@ -46,7 +46,14 @@ impl Server {
 
     /// As [`Server::start`]; gives what it printed if it ends instead.
     pub(crate) fn try_start(dir: &Path, more: &[&str]) -> Result<Self, String> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_acta-log"))
+        Server::try_start_under(&[], dir, more)
+    }
+
+    /// As [`Server::try_start`], with another program running it.
+    pub(crate) fn try_start_under(wrapper: &[&str], dir: &Path, more: &[&str]) -> Result<Self, String> {
+        let words = [wrapper, &[env!("CARGO_BIN_EXE_acta-log")]].concat();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--dir"])
             .arg(dir)
             .args(more)
