@@ -26,7 +26,6 @@ check: setup fmt clippy doc test deny ## what has to pass before a change lands
 
 fmt: setup
 	cargo fmt --all --check
-	cargo fmt --manifest-path fuzz/Cargo.toml --check
 
 clippy: setup
 	cargo clippy --workspace --all-targets -- -D warnings

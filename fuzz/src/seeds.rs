@@ -1,0 +1,157 @@
+//! Valid inputs to start from, made by the code that is fuzzed. All keys here are for tests only.
+
+use std::sync::LazyLock;
+
+use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tlog::key::{Algorithm, KeyName, SigningKey, VerifierKey, encode_pem};
+use tlog::merkle;
+use tlog::policy::Policy;
+use tlog::proof::Proof;
+use tlog::tiles;
+use tlog::{LeafIndex, TreeSize};
+
+use crate::tree;
+
+const LOG: &str = "log.example/seeds";
+const SIZES: [u64; 6] = [1, 2, 3, 255, 300, tree::LEAVES];
+
+fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
+    SigningKey::from_seed(KeyName::new(name).expect("a name"), algorithm, [seed; 32]).expect("any seed is a key")
+}
+
+fn log_key() -> SigningKey {
+    key(LOG, Algorithm::Ed25519, 1)
+}
+
+fn witness_keys() -> [SigningKey; 2] {
+    [key("witness.example/a", Algorithm::CosignatureEd25519, 2), key("witness.example/b", Algorithm::CosignatureMlDsa44, 3)]
+}
+
+/// The keys that the seeds are signed with. They are derived once: that takes longer than a target does.
+pub fn verifier_keys() -> &'static [VerifierKey] {
+    static KEYS: LazyLock<Vec<VerifierKey>> =
+        LazyLock::new(|| witness_keys().iter().chain([&log_key()]).map(|key| key.verifier_key().clone()).collect());
+    &KEYS
+}
+
+fn signed(size: u64) -> SignedCheckpoint {
+    let size = TreeSize::new(size);
+    let origin = Origin::new(LOG).expect("an origin");
+    let checkpoint = Checkpoint::new(origin, size, tree::root(size).expect("within the tree"));
+    let mut signed = SignedCheckpoint::sign(&checkpoint, &[&log_key()]).expect("the log's own key");
+    for (witness, time) in witness_keys().iter().zip(1_790_000_000..) {
+        signed.add_signature(witness.cosign(&checkpoint, time).expect("a cosignature")).expect("room for it");
+    }
+    signed
+}
+
+/// A checkpoint of the fixed tree with three signatures.
+pub fn signed_checkpoint() -> &'static SignedCheckpoint {
+    static SIGNED: LazyLock<SignedCheckpoint> = LazyLock::new(|| signed(tree::LEAVES));
+    &SIGNED
+}
+
+/// Trusts the log of the seeds, without witnesses.
+pub fn policy() -> &'static Policy {
+    static POLICY: LazyLock<Policy> =
+        LazyLock::new(|| Policy::without_witnesses(log_key().verifier_key().clone(), None).expect("no URL to be wrong"));
+    &POLICY
+}
+
+/// Signed checkpoints, and notes that are none.
+pub fn notes() -> Vec<Vec<u8>> {
+    let line = log_key().sign_note("A decision.\n\nIts reasons.\n").expect("a note");
+    let mut notes = checkpoints();
+    notes.push(format!("A decision.\n\nIts reasons.\n\n{line}\n").into_bytes());
+    notes
+}
+
+/// One line each.
+pub fn signature_lines() -> Vec<Vec<u8>> {
+    signed_checkpoint().note().signatures().iter().map(|line| line.to_string().into_bytes()).collect()
+}
+
+/// One of each algorithm that there are keys for.
+pub fn vkeys() -> Vec<Vec<u8>> {
+    verifier_keys().iter().map(|key| key.to_string().into_bytes()).collect()
+}
+
+/// PEM of each algorithm, and Go's form.
+pub fn key_files() -> Vec<Vec<u8>> {
+    let log = log_key();
+    let mut files: Vec<_> = witness_keys().iter().chain([&log]).map(|key| encode_pem(key).as_bytes().to_vec()).collect();
+    files.push(b"PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz\n".to_vec());
+    files
+}
+
+/// Of several sizes.
+pub fn checkpoints() -> Vec<Vec<u8>> {
+    SIZES.iter().map(|size| signed(*size).to_bytes()).collect()
+}
+
+/// Without witnesses, and with nested groups.
+pub fn policies() -> Vec<Vec<u8>> {
+    let [a, b] = witness_keys();
+    let nested = format!(
+        "# a comment\nlog {} https://log.example/\nwitness one {} https://one.example/\nwitness two {}\n\ngroup inner any one\ngroup outer 2 inner two\nquorum outer\n",
+        log_key().verifier_key(),
+        a.verifier_key(),
+        b.verifier_key()
+    );
+    vec![nested.into_bytes(), policy().to_bytes()]
+}
+
+/// Receipts that carry their entry, and one that does not.
+pub fn proofs() -> Vec<Vec<u8>> {
+    let receipt = |index: u64, size: u64, extra: bool| {
+        let leaf = LeafIndex::new(index);
+        let hashes = merkle::prove_inclusion(leaf, TreeSize::new(size), tree::node).expect("within the tree");
+        let extra = extra.then(|| index.to_be_bytes().to_vec());
+        Proof::new(extra, leaf, hashes, signed(size)).expect("a proof").to_bytes()
+    };
+    let mut proofs: Vec<_> = SIZES.iter().map(|size| receipt(size / 2, *size, true)).collect();
+    proofs.push(receipt(299, 300, false));
+    proofs
+}
+
+/// Full and partial, of tiles and of bundles.
+pub fn tile_paths() -> Vec<Vec<u8>> {
+    ["tile/0/x001/234.p/5", "tile/0/000", "tile/5/x123/x456/789", "tile/entries/x001/067", "tile/entries/000.p/255", "tile/63/000.p/1"]
+        .map(|path| path.as_bytes().to_vec())
+        .to_vec()
+}
+
+/// Bundles behind their width less one.
+pub fn bundles() -> Vec<Vec<u8>> {
+    [&[&b"one"[..], b"", b"three"][..], &[&[b'x'; 300]], &[&b"a"[..]; 256]].map(width_and_bundle).to_vec()
+}
+
+fn width_and_bundle(entries: &[&[u8]]) -> Vec<u8> {
+    let mut bundle = vec![u8::try_from(entries.len() - 1).expect("at most 256 entries")];
+    for entry in entries {
+        tiles::encode_entry(entry, &mut bundle).expect("short entries");
+    }
+    bundle
+}
+
+/// Instructions to the `tiles` target, the first without a change.
+pub fn tiles() -> Vec<Vec<u8>> {
+    let sizes = [799_u16, 255, 256, 511, 0];
+    let seed = |(size, change): (&u16, u8)| [&size.to_be_bytes()[..], &[0, 77, 0, 100, 0, 40, 0, 1, 2, 3, change]].concat();
+    sizes.iter().zip([0, 0, 1, 128, 0]).map(seed).collect()
+}
+
+/// True proofs of inclusion and consistency.
+pub fn merkle() -> Vec<Vec<u8>> {
+    let mut seeds = Vec::new();
+    for size in SIZES.map(TreeSize::new) {
+        let (index, old) = (size.as_u64() / 2, size.as_u64().div_ceil(2));
+        let inclusion = merkle::prove_inclusion(LeafIndex::new(index), size, tree::node).expect("within the tree");
+        let consistency = merkle::prove_consistency(TreeSize::new(old), size, tree::node).expect("within the tree");
+        for (first, proof) in [(index, inclusion), (old, consistency)] {
+            let hashes: Vec<_> = proof.iter().flat_map(|hash| *hash.as_bytes()).collect();
+            seeds.push([&first.to_be_bytes()[..], &size.as_u64().to_be_bytes(), &hashes].concat());
+        }
+    }
+    seeds
+}
