@@ -144,3 +144,35 @@ fn keys_made_by_openssl_are_read_and_ours_are_read_by_openssl() {
     let spki = openssl(&["pkey", "-in", path.to_str().unwrap(), "-pubout", "-outform", "DER"]).unwrap();
     assert_eq!(&spki[spki.len() - 32..], key.verifier_key().public_key());
 }
+
+#[test]
+fn a_go_key_has_its_own_name_and_is_guarded_like_any_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("key");
+    // Made with golang.org/x/mod/sumdb/note.
+    fs::write(&path, "PRIVATE+KEY+go.example/log+e6a9aa5e+ARotD4svqnwnL2/lH7as2kszW3zdVcB+MsSYWNsLPdPD\n").unwrap();
+    set_mode(&path, 0o644);
+    assert!(matches!(load(&path), Err(LoadError::Readable { .. })));
+    set_mode(&path, 0o600);
+    let vkey = "go.example/log+e6a9aa5e+AVKmCxW8iUsGjusDHutMVjzHDxGxINbefjNA7oymDh/Z";
+    assert_eq!(load(&path).unwrap().verifier_key().to_string(), vkey);
+    // A vkey beside it must be its own.
+    fs::write(verifier_key_path(&path), vkey).unwrap();
+    assert!(load(&path).is_ok());
+    let other = generate(name(), Algorithm::Ed25519).unwrap();
+    fs::write(verifier_key_path(&path), other.verifier_key().to_string()).unwrap();
+    assert!(matches!(load(&path), Err(LoadError::Key { error: KeyFileError::OtherVerifierKey, .. })));
+}
+
+#[test]
+fn where_nothing_can_be_written_nothing_is_left_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let key = generate(name(), Algorithm::Ed25519).unwrap();
+    assert!(matches!(create(&dir.path().join("missing/key.pem"), &key), Err(CreateError::Write { .. })));
+    assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn no_key_can_be_generated_that_could_not_sign() {
+    assert!(generate(name(), Algorithm::EcdsaP256).is_err());
+}

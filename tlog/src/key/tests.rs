@@ -87,3 +87,63 @@ fn the_secret_is_not_in_the_debug_output() {
     let printed = format!("{:?}", signing_key(Algorithm::Ed25519, 0xab));
     assert!(!printed.contains("171") && !printed.contains("abab"), "{printed}");
 }
+
+/// PKCS#8 in PEM around these bytes.
+fn pem(der: &[u8]) -> String {
+    format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", base64::encode(der))
+}
+
+/// A DER value of any length.
+fn der(tag: u8, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len()).unwrap().to_be_bytes();
+    let header = match value.len() {
+        ..0x80 => vec![tag, length[1]],
+        0x80..0x100 => vec![tag, 0x81, length[1]],
+        _ => vec![tag, 0x82, length[0], length[1]],
+    };
+    [header, value.to_vec()].concat()
+}
+
+#[test]
+fn a_key_that_carries_its_public_key_is_read_if_that_fits() {
+    let document = ring::signature::Ed25519KeyPair::generate_pkcs8(&ring::rand::SystemRandom::new()).unwrap();
+    let name = || KeyName::new("k").unwrap();
+    let read = |bytes: &[u8]| SigningKey::from_pem(&pem(bytes), name(), Algorithm::Ed25519);
+    let public_key = &document.as_ref()[document.as_ref().len() - 32..];
+    assert_eq!(read(document.as_ref()).unwrap().verifier_key().public_key(), public_key);
+    let mut altered = document.as_ref().to_vec();
+    *altered.last_mut().unwrap() ^= 1;
+    assert_eq!(read(&altered).map(drop), Err(KeyFileError::Malformed));
+}
+
+#[test]
+fn ml_dsa_keys_are_read_with_a_seed_and_refused_without() {
+    // The forms of RFC 9881: the seed, both, and the expanded key alone.
+    let oid = der(0x06, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11]);
+    let read = |private_key: &[u8]| {
+        let body = [&[2, 1, 0], der(0x30, &oid).as_slice(), &der(0x04, private_key)].concat();
+        SigningKey::from_pem(&pem(&der(0x30, &body)), KeyName::new("example.com/k").unwrap(), Algorithm::CosignatureMlDsa44)
+    };
+    let key = signing_key(Algorithm::CosignatureMlDsa44, 5);
+    let (seed, expanded) = ([5; 32], [7; 2560]);
+    let both = [der(0x04, &seed), der(0x04, &expanded)].concat();
+    for private_key in [der(0x80, &seed), der(0x30, &both)] {
+        assert_eq!(read(&private_key).unwrap().verifier_key(), key.verifier_key());
+    }
+    assert_eq!(read(&der(0x04, &expanded)).map(drop), Err(KeyFileError::ExpandedOnly));
+    assert_eq!(read(&der(0x80, &seed[1..])).map(drop), Err(KeyFileError::Malformed));
+}
+
+#[test]
+fn der_in_any_but_its_one_spelling_is_refused() {
+    let good = [der(0x02, &[0]), der(0x30, &der(0x06, &[0x2b, 0x65, 0x70])), der(0x04, &der(0x04, &[5; 32]))].concat();
+    let read = |bytes: &[u8]| SigningKey::from_pem(&pem(bytes), KeyName::new("k").unwrap(), Algorithm::Ed25519).map(drop);
+    assert_eq!(read(&der(0x30, &good)), Ok(()));
+    let body = u8::try_from(good.len()).unwrap();
+    for header in [vec![0x30, 0x81, body], vec![0x30, 0x82, 0, body], vec![0x30, 0x80], vec![0x30, body - 1], vec![0x30, body + 1]] {
+        assert_eq!(read(&[header.clone(), good.clone()].concat()), Err(KeyFileError::Malformed), "{header:02x?}");
+    }
+    assert_eq!(read(&[der(0x30, &good), vec![0]].concat()), Err(KeyFileError::Malformed));
+    assert_eq!(read(&der(0x30, &[good.clone(), der(0x05, &[])].concat())), Err(KeyFileError::Malformed));
+    assert_eq!(read(&der(0x30, &[der(0x02, &[2]), good[3..].to_vec()].concat())), Err(KeyFileError::Malformed));
+}
