@@ -21,7 +21,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
+use hyper::http::request::Parts;
 use hyper::{Method, Request};
 use quick_cache::sync::Cache;
 use tlog::tiles::Resource;
@@ -40,6 +41,9 @@ pub(crate) use self::response::{Answer, plain};
 
 /// Reads from the disk at a time. More wait as futures, which are smaller than threads.
 const DISK_READS: usize = 64;
+
+/// The `Allow` of what adds.
+const POST: &str = "POST";
 
 /// What all requests to one log share.
 #[derive(Debug)]
@@ -105,7 +109,7 @@ impl Target {
     /// The methods that it answers, as `Allow` lists them.
     fn methods(self) -> &'static str {
         match self {
-            Target::Add | Target::AddBatch => "POST",
+            Target::Add | Target::AddBatch => POST,
             _ => "GET, HEAD",
         }
     }
@@ -142,36 +146,39 @@ impl<S: Store> Site<S> {
     pub(crate) async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {
         let target = Target::parse(request.uri().path());
         let mut watch = Watch::start(&self.metrics, target.map_or(Route::Other, Target::route));
-        let (head, version) = (request.method() == Method::HEAD, request.version());
-        let answer = match self.route(target, peer, request).await {
+        let (parts, mut body) = request.into_parts();
+        let answer = match self.route(target, peer, &parts, &mut body).await {
             Ok(answer) => answer,
             Err(problem) => {
-                let mut answer = problem.answer(version);
-                if target.is_some_and(|target| target.methods() != "POST") {
+                if !body.is_end_stream() && !problem.ends_connection() {
+                    body::discard(&parts.headers, &mut body).await;
+                }
+                let mut answer = problem.answer(parts.version);
+                if target.is_some_and(|target| target.methods() != POST) {
                     response::shared(&mut answer);
                 }
                 answer
             }
         };
         watch.status = answer.status().as_u16();
-        if head { response::without_body(answer) } else { answer }
+        if parts.method == Method::HEAD { response::without_body(answer) } else { answer }
     }
 
-    async fn route(&self, target: Option<Target>, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
+    async fn route(&self, target: Option<Target>, peer: IpAddr, parts: &Parts, body: &mut Incoming) -> Result<Answer, Problem> {
         let target = target.ok_or(Problem::NotFound)?;
-        if !target.allows(request.method()) {
+        if !target.allows(&parts.method) {
             return Err(Problem::MethodNotAllowed(target.methods()));
         }
         match target {
-            Target::Add => self.add(peer, request).await,
-            Target::AddBatch => self.add_batch(peer, request).await,
-            Target::Checkpoint => Ok(self.checkpoint(request.headers())),
+            Target::Add => self.add(peer, parts, body).await,
+            Target::AddBatch => self.add_batch(peer, parts, body).await,
+            Target::Checkpoint => Ok(self.checkpoint(&parts.headers)),
             Target::Resource(Resource::Tile(tile)) => self.tile(tile).await,
-            Target::Resource(Resource::Bundle(bundle)) => self.bundle(bundle, request.headers()).await,
+            Target::Resource(Resource::Bundle(bundle)) => self.bundle(bundle, &parts.headers).await,
             Target::Proof(index) => self.proof(index).await,
             Target::ProofOfLeaf(leaf) => self.proof_of_leaf(leaf).await,
             Target::HeadCovering(index) => self.head_covering(index).await,
-            Target::Page => Ok(self.page(request.uri(), request.headers())),
+            Target::Page => Ok(self.page(&parts.uri, &parts.headers)),
             Target::Robots => Ok(page::robots()),
         }
     }

@@ -7,10 +7,10 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use bytes::Bytes;
-use hyper::Request;
 use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
+use hyper::http::request::Parts;
 use tlog::tiles::{Entries, MAX_ENTRY};
 use tokio::time::{Instant as Deadline, timeout_at};
 
@@ -29,8 +29,7 @@ const MAX_BATCH: usize = 4096;
 const MAX_BATCH_BYTES: usize = 8 << 20;
 
 impl<S: Store> Site<S> {
-    pub(super) async fn add(&self, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
-        let (parts, body) = request.into_parts();
+    pub(super) async fn add(&self, peer: IpAddr, parts: &Parts, body: &mut Incoming) -> Result<Answer, Problem> {
         // Before the body is read: a client over its limit shall not cost memory.
         self.admit(peer, &parts.headers, 1)?;
         let bounds = self.bounds(MAX_ENTRY, Problem::EntryTooLarge);
@@ -47,8 +46,7 @@ impl<S: Store> Site<S> {
         self.proof(index).await
     }
 
-    pub(super) async fn add_batch(&self, peer: IpAddr, request: Request<Incoming>) -> Result<Answer, Problem> {
-        let (parts, body) = request.into_parts();
+    pub(super) async fn add_batch(&self, peer: IpAddr, parts: &Parts, body: &mut Incoming) -> Result<Answer, Problem> {
         self.admit(peer, &parts.headers, 0)?;
         let bounds = self.bounds(MAX_BATCH_BYTES, Problem::BatchTooLarge);
         let body = body::read(&parts.headers, body, bounds).await?;

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::HeaderMap;
 use hyper::body::{Body, Incoming};
-use hyper::header::CONTENT_ENCODING;
+use hyper::header::{CONTENT_ENCODING, EXPECT};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
@@ -28,16 +28,18 @@ pub(crate) struct Bounds<'a> {
 /// Bytes for one permit of the memory of bodies.
 pub(crate) const UNIT: usize = 1024;
 
-/// How much of a body that is too large is read away, so that the client sees the answer instead of a connection that breaks while it
-/// still sends.
-const READ_AWAY: usize = 1 << 20;
+/// How much of a body that is not wanted is read away, see [`discard`]: twice the largest batch. It takes time of the client, not memory.
+const READ_AWAY: usize = 16 << 20;
+
+/// How long reading it away may take. Whoever sends an honest body is done by then.
+const READ_AWAY_TIME: Duration = Duration::from_secs(2);
 
 /// A body that came in one piece up to this length is copied. The piece is a slice of the connection's read buffer, which is several
 /// times larger and would stay in memory for as long as the entry waits.
 const COPY: usize = 4096;
 
 /// Reads a body to its end.
-pub(crate) async fn read(headers: &HeaderMap, body: Incoming, bounds: Bounds<'_>) -> Result<Bytes, Problem> {
+pub(crate) async fn read(headers: &HeaderMap, body: &mut Incoming, bounds: Bounds<'_>) -> Result<Bytes, Problem> {
     // A log publishes the bytes that it is sent, and decoding could make gigabytes of a few of them.
     if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
         return Err(Problem::EncodedBody);
@@ -45,13 +47,33 @@ pub(crate) async fn read(headers: &HeaderMap, body: Incoming, bounds: Bounds<'_>
     timeout(bounds.deadline, collect(body, bounds)).await.unwrap_or(Err(Problem::SlowBody))
 }
 
-async fn collect(mut body: Incoming, bounds: Bounds<'_>) -> Result<Bytes, Problem> {
-    if body.size_hint().lower() > u64::try_from(bounds.most).unwrap_or(u64::MAX) {
-        return Err(read_away(body, bounds).await);
+/// Reads away what is left of a body that is not wanted. If the connection was closed while the client still sends, the client would
+/// see that, and not the answer that says why.
+pub(crate) async fn discard(headers: &HeaderMap, body: &mut Incoming) {
+    // A client that asks first need not send it, and one that announces more than that is not humoured.
+    if headers.contains_key(EXPECT) || body.size_hint().lower() > u64::try_from(READ_AWAY).unwrap_or(u64::MAX) {
+        return;
     }
-    let Some(first) = data(&mut body).await? else { return Ok(Bytes::new()) };
+    let read_away = async {
+        let mut left = READ_AWAY;
+        while let Ok(Some(piece)) = data(body).await {
+            left = left.saturating_sub(piece.len());
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    // Whether it was all of it or not, there is no more to be done for this client.
+    let _ = timeout(READ_AWAY_TIME, read_away).await;
+}
+
+async fn collect(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Bytes, Problem> {
+    if body.size_hint().lower() > u64::try_from(bounds.most).unwrap_or(u64::MAX) {
+        return Err(bounds.too_large);
+    }
+    let Some(first) = data(body).await? else { return Ok(Bytes::new()) };
     if first.len() > bounds.most {
-        return Err(read_away(body, bounds).await);
+        return Err(bounds.too_large);
     }
     if body.is_end_stream() {
         return Ok(if first.len() <= COPY { Bytes::copy_from_slice(&first) } else { first });
@@ -61,10 +83,10 @@ async fn collect(mut body: Incoming, bounds: Bounds<'_>) -> Result<Bytes, Proble
     let mut whole = Vec::with_capacity(expected);
     whole.extend_from_slice(&first);
     drop(first);
-    while let Some(piece) = data(&mut body).await? {
+    while let Some(piece) = data(body).await? {
         if whole.len() + piece.len() > bounds.most {
             drop(whole);
-            return Err(read_away(body, bounds).await);
+            return Err(bounds.too_large);
         }
         reserved.grow(whole.len() + piece.len())?;
         whole.extend_from_slice(&piece);
@@ -80,20 +102,6 @@ async fn data(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
         }
     }
     Ok(None)
-}
-
-async fn read_away(mut body: Incoming, bounds: Bounds<'_>) -> Problem {
-    let mut left = READ_AWAY;
-    // A client that announces more than that is not humoured: it is answered at once and the connection closed.
-    if body.size_hint().lower() <= u64::try_from(READ_AWAY).unwrap_or(u64::MAX) {
-        while let Ok(Some(piece)) = data(&mut body).await {
-            left = left.saturating_sub(piece.len());
-            if left == 0 {
-                break;
-            }
-        }
-    }
-    bounds.too_large
 }
 
 /// Memory that this body has of what all bodies have together.

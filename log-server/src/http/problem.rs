@@ -148,6 +148,11 @@ impl Problem {
         self.description().name
     }
 
+    /// Whether the body broke off, so that nothing more can be read after it.
+    pub(crate) fn ends_connection(self) -> bool {
+        matches!(self, Problem::SlowBody | Problem::BrokenBody)
+    }
+
     /// The answer to a request over this version of HTTP.
     pub(crate) fn answer(self, version: Version) -> Answer {
         let Description { status, name, title, detail } = self.description();
@@ -163,7 +168,7 @@ impl Problem {
             headers.insert(ALLOW, HeaderValue::from_static(allowed));
         }
         // The rest of the body is not waited for. HTTP/2 resets the stream by itself and has no such header.
-        if matches!(self, Problem::SlowBody | Problem::BrokenBody) && version <= Version::HTTP_11 {
+        if self.ends_connection() && version <= Version::HTTP_11 {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         answer

@@ -5,4 +5,5 @@
 mod crash;
 mod data_dir;
 mod faults;
+mod http;
 mod process;
