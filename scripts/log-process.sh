@@ -1,5 +1,5 @@
 # Sourced by the scripts that run a log: starts and stops an acta-log of their own, and nothing else's.
-# Needs ACTA_LOG (the program) and WORK (a directory); sets LOG_PID, LOG_ADDRESS and LOG_URL.
+# Needs LOG_PROGRAM (the acta-log to run) and WORK (a directory); sets LOG_PID, LOG_ADDRESS and LOG_URL.
 
 # start_log DIR ADDRESS [PREFIX…]: serves DIR on ADDRESS (port 0: any) and returns once it accepts requests.
 # PREFIX is a command to run it under, such as strace or taskset.
@@ -8,7 +8,7 @@ start_log() {
   shift 2
   rm -f "$WORK/log.out"
   mkfifo "$WORK/log.out"
-  "$@" "$ACTA_LOG" serve --dir "$dir" --listen "$address" >"$WORK/log.out" 2>>"$WORK/log.err" &
+  "$@" "$LOG_PROGRAM" serve --dir "$dir" --listen "$address" >"$WORK/log.out" 2>>"$WORK/log.err" &
   LOG_PID=$!
   # The first line says where it listens; a server that ends first closes the pipe.
   exec {LOG_OUT}<"$WORK/log.out"
