@@ -20,7 +20,7 @@ demo: setup ## a log on this machine, decisions going in, receipts coming back; 
 test: setup ## every test, and the README's own commands
 	@cargo build --workspace --bins
 	cargo test --workspace
-	scripts/test-readme.sh
+	scripts/test-readme.py "$$(scripts/target-dir.sh)/debug"
 
 check: setup fmt clippy doc test deny ## what has to pass before a change lands
 

@@ -54,6 +54,7 @@ publish &
 PUBLISHER=$!
 # In the middle: after a third of the receipts, and certainly before the last.
 while [ "$(receipts)" -lt $((DISTINCT / 3)) ]; do
+  sleep 0.05
   kill -0 "$PUBLISHER" 2>/dev/null || fail "acta publish ended early: $(tail -n 3 "$WORK/publish.out")"
 done
 stop_log KILL && fail "the server ended well although it was killed"
