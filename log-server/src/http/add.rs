@@ -41,7 +41,7 @@ impl<S: Store> Site<S> {
             return Ok(read::added(index));
         }
         if self.log.published_covering(index, self.config.receipt_timeout).await.is_none() {
-            return Ok(Self::index_for_now(index));
+            return Ok(read::index_for_now(index));
         }
         self.proof(index).await
     }

@@ -113,17 +113,6 @@ impl<S: Store> Site<S> {
         response::public(negotiation::RECEIPT, self.short_lived(), Bytes::from(proof))
     }
 
-    /// The index, for a client that waited in vain for the head that covers it.
-    pub(super) fn index_for_now(index: LeafIndex) -> Answer {
-        let mut answer = response::plain(StatusCode::ACCEPTED, NOTE, index_line(index));
-        let headers = answer.headers_mut();
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
-        let location = format!("/proof/{index}");
-        headers.insert(hyper::header::LOCATION, HeaderValue::try_from(location).expect("a path of ASCII digits"));
-        answer
-    }
-
     /// Runs something that may wait for the disk, on a thread for that.
     pub(super) async fn read_disk<T: Send + 'static>(
         &self,
@@ -165,6 +154,17 @@ pub(super) fn added(index: LeafIndex) -> Answer {
     answer
 }
 
+/// The index, for a client that waited in vain for the head that covers it.
+pub(super) fn index_for_now(index: LeafIndex) -> Answer {
+    let mut answer = response::plain(StatusCode::ACCEPTED, NOTE, index_line(index));
+    let headers = answer.headers_mut();
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    let location = format!("/proof/{index}");
+    headers.insert(hyper::header::LOCATION, HeaderValue::try_from(location).expect("a path of ASCII digits"));
+    answer
+}
+
 /// Counts a compressed bundle by its bytes.
 #[derive(Clone, Debug)]
 pub(super) struct ByBytes;
@@ -189,4 +189,21 @@ fn compress(bytes: &[u8], coding: Coding) -> Bytes {
         }
     };
     Bytes::from(compressed.expect("compressing from memory to memory has nothing to fail on"))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waited_in_vain_learns_index_and_where_the_receipt_will_be() {
+        let answer = index_for_now(LeafIndex::new(7));
+        assert_eq!(answer.status(), 202);
+        assert_eq!((&answer.headers()["location"], &answer.headers()["retry-after"]), (&"/proof/7".parse().unwrap(), &1.into()));
+        assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), "7\n");
+    }
 }

@@ -10,6 +10,7 @@ use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use log_server::config::TlsFiles;
 use log_server::server::{TlsError, load_tls};
+use log_server::store::Fault;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use tempfile::TempDir;
@@ -91,6 +92,40 @@ async fn many_requests_share_one_http_2_connection() {
     indexes.sort_unstable();
     assert_eq!(indexes, (0..200).collect::<Vec<u64>>());
     assert_eq!(server.metric("acta_log_http_connections"), 1.0);
+}
+
+#[tokio::test]
+async fn headers_of_http_2_are_bounded_too() {
+    let server = Server::with(|http| http.max_headers = 8192).await;
+    let mut sender = over(TcpStream::connect(server.address).await.unwrap()).await;
+    // Only our own limit is asked here: this client does not look at what the server announces.
+    let request = |length: usize| {
+        let request = Request::builder().uri("http://log.test/checkpoint").header("x", "y".repeat(length));
+        request.body(Full::<Bytes>::default()).unwrap()
+    };
+    assert_eq!(soon(sender.send_request(request(4000))).await.unwrap().status(), 200);
+    let refused = soon(sender.send_request(request(12_000))).await;
+    assert!(refused.is_err() || refused.is_ok_and(|answer| answer.status() == 431));
+}
+
+#[tokio::test]
+async fn at_the_end_streams_that_have_begun_are_answered() {
+    let mut server = Server::start().await;
+    let sender = over(TcpStream::connect(server.address).await.unwrap()).await;
+    server.log.store().plan(Fault::Block);
+    let mut adding = Vec::new();
+    for number in 0..10 {
+        let mut sender = sender.clone();
+        adding.push(tokio::spawn(async move { send(&mut sender, "POST", "/add", entry(number)).await.status() }));
+    }
+    server.until_metric("acta_log_http_in_flight_requests", 10.0).await;
+    server.stop();
+    soon(async { while TcpStream::connect(server.address).await.is_ok() {} }).await;
+    server.log.store().release();
+    for each in adding {
+        assert_eq!(soon(each).await.unwrap(), 200);
+    }
+    server.stopped().await;
 }
 
 #[tokio::test]
