@@ -18,7 +18,7 @@ TARGETS=("$@")
 build_libfuzzer() {
   local host bins
   # only those: the driver has no counters' runtime to link with
-  bins=$("$DRIVER_PROGRAM" list | sed 's/^/--bin fuzz_/')
+  bins=$(basename -s .rs fuzz/fuzz_targets/*.rs | sed 's/^/--bin fuzz_/')
   host=$(rustc -vV | sed -n 's/^host: //p')
   FUZZERS=$TARGET_DIR/fuzz/$host/release
   RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
@@ -26,7 +26,7 @@ build_libfuzzer() {
     -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-simplifycfg-branch-fold-threshold=0 \
     -Cdebug-assertions -Coverflow-checks" \
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 CARGO_INCREMENTAL=0 \
-    cargo build --quiet --release --target "$host" --target-dir "$TARGET_DIR/fuzz" -p acta-fuzz --features libfuzzer $bins
+    cargo build --quiet --release --target "$host" --target-dir "$TARGET_DIR/fuzz" -p acta-fuzz --no-default-features --features libfuzzer $bins
 }
 
 if [ "${DRIVER:-}" = stable ] || ! build_libfuzzer; then
@@ -40,6 +40,10 @@ trap 'rm -rf "$SEEDS"' EXIT
 "$DRIVER_PROGRAM" corpus "$SEEDS"
 mkdir -p fuzz/artifacts
 for target in "${TARGETS[@]}"; do
+  if [ ! -x "$FUZZERS/fuzz_$target" ]; then
+    "$DRIVER_PROGRAM" "$SECONDS_EACH" "$target"
+    continue
+  fi
   mkdir -p "fuzz/corpus/$target"
   # What an input may cost: 2 s and 512 MiB.
   if ! "$FUZZERS/fuzz_$target" -max_total_time="$SECONDS_EACH" -timeout=2 -rss_limit_mb=512 -max_len=65536 -print_final_stats=1 \

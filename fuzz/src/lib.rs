@@ -34,10 +34,15 @@ pub const TARGETS: &[Target] = &[
     Target { name: "checkpoint", run: targets::checkpoint, seeds: seeds::checkpoints },
     Target { name: "policy", run: targets::policy, seeds: seeds::policies },
     Target { name: "proof", run: targets::proof, seeds: seeds::proofs },
+    Target { name: "add_checkpoint", run: targets::add_checkpoint, seeds: seeds::add_checkpoints },
+    Target { name: "sign_subtree", run: targets::sign_subtree, seeds: seeds::sign_subtrees },
+    Target { name: "witness_answer", run: targets::witness_answer, seeds: seeds::witness_answers },
     Target { name: "tile_path", run: targets::tile_path, seeds: seeds::tile_paths },
     Target { name: "bundle", run: targets::bundle, seeds: seeds::bundles },
     Target { name: "tiles", run: targets::tiles, seeds: seeds::tiles },
     Target { name: "merkle", run: targets::merkle, seeds: seeds::merkle },
+    #[cfg(feature = "server")]
+    Target { name: "config", run: targets::config, seeds: seeds::configs },
 ];
 
 /// The target of that name.

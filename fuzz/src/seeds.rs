@@ -1,5 +1,8 @@
-//! Valid inputs to start from, made by the code that is fuzzed. All keys here are for tests only.
+//! Inputs to start from: valid ones made by the code that is fuzzed, and the test vectors, many of which are invalid by one byte. All
+//! keys here are for tests only.
 
+use std::fs;
+use std::path::PathBuf;
 use std::sync::LazyLock;
 
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
@@ -8,6 +11,7 @@ use tlog::merkle;
 use tlog::policy::Policy;
 use tlog::proof::Proof;
 use tlog::tiles;
+use tlog::witness::{self, AddCheckpoint, SignSubtree};
 use tlog::{LeafIndex, TreeSize};
 
 use crate::tree;
@@ -25,6 +29,25 @@ fn log_key() -> SigningKey {
 
 fn witness_keys() -> [SigningKey; 2] {
     [key("witness.example/a", Algorithm::CosignatureEd25519, 2), key("witness.example/b", Algorithm::CosignatureMlDsa44, 3)]
+}
+
+/// `valid`, and what the vectors of that directory give to the parser: all that follows their header.
+fn with_vectors(mut valid: Vec<Vec<u8>>, directory: &str) -> Vec<Vec<u8>> {
+    let mut files: Vec<PathBuf> = fs::read_dir(testdata("vectors").join(directory))
+        .expect("the vectors are in the repository")
+        .map(|file| file.expect("a name in a directory").path())
+        .collect();
+    files.sort();
+    for file in files {
+        let vector = fs::read(file).expect("a vector");
+        let header = vector.windows(5).position(|window| window == b"\n---\n").expect("a vector has a header");
+        valid.push(vector[header + 5..].to_vec());
+    }
+    valid
+}
+
+fn testdata(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../testdata").join(name)
 }
 
 /// The keys that the seeds are signed with. They are derived once: that takes longer than a target does.
@@ -63,7 +86,7 @@ pub fn notes() -> Vec<Vec<u8>> {
     let line = log_key().sign_note("A decision.\n\nIts reasons.\n").expect("a note");
     let mut notes = checkpoints();
     notes.push(format!("A decision.\n\nIts reasons.\n\n{line}\n").into_bytes());
-    notes
+    with_vectors(notes, "note")
 }
 
 /// One line each.
@@ -73,20 +96,19 @@ pub fn signature_lines() -> Vec<Vec<u8>> {
 
 /// One of each algorithm that there are keys for.
 pub fn vkeys() -> Vec<Vec<u8>> {
-    verifier_keys().iter().map(|key| key.to_string().into_bytes()).collect()
+    with_vectors(verifier_keys().iter().map(|key| key.to_string().into_bytes()).collect(), "vkey")
 }
 
-/// PEM of each algorithm, and Go's form.
+/// PEM of each algorithm; Go's form is among the vectors.
 pub fn key_files() -> Vec<Vec<u8>> {
     let log = log_key();
-    let mut files: Vec<_> = witness_keys().iter().chain([&log]).map(|key| encode_pem(key).as_bytes().to_vec()).collect();
-    files.push(b"PRIVATE+KEY+PeterNeumann+c74f20a3+AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz\n".to_vec());
-    files
+    let files: Vec<_> = witness_keys().iter().chain([&log]).map(|key| encode_pem(key).as_bytes().to_vec()).collect();
+    with_vectors(files, "private-key")
 }
 
 /// Of several sizes.
 pub fn checkpoints() -> Vec<Vec<u8>> {
-    SIZES.iter().map(|size| signed(*size).to_bytes()).collect()
+    with_vectors(SIZES.iter().map(|size| signed(*size).to_bytes()).collect(), "checkpoint")
 }
 
 /// Without witnesses, and with nested groups.
@@ -98,7 +120,7 @@ pub fn policies() -> Vec<Vec<u8>> {
         a.verifier_key(),
         b.verifier_key()
     );
-    vec![nested.into_bytes(), policy().to_bytes()]
+    with_vectors(vec![nested.into_bytes(), policy().to_bytes()], "policy")
 }
 
 /// Receipts that carry their entry, and one that does not.
@@ -111,7 +133,45 @@ pub fn proofs() -> Vec<Vec<u8>> {
     };
     let mut proofs: Vec<_> = SIZES.iter().map(|size| receipt(size / 2, *size, true)).collect();
     proofs.push(receipt(299, 300, false));
-    proofs
+    with_vectors(proofs, "proof")
+}
+
+/// From every size to every larger one.
+pub fn add_checkpoints() -> Vec<Vec<u8>> {
+    let mut requests = Vec::new();
+    for new in SIZES {
+        for old in SIZES.into_iter().filter(|old| *old <= new) {
+            let (old, size) = (TreeSize::new(old), TreeSize::new(new));
+            let proof = merkle::prove_consistency(old, size, tree::node).expect("within the tree");
+            requests.push(AddCheckpoint::new(old, proof, signed(new)).expect("a request").to_bytes());
+        }
+        requests.push(AddCheckpoint::new(TreeSize::ZERO, vec![], signed(new)).expect("a request").to_bytes());
+    }
+    with_vectors(requests, "add-checkpoint")
+}
+
+/// Parts of the tree, at its beginning and further on.
+pub fn sign_subtrees() -> Vec<Vec<u8>> {
+    let request = |(start, end): (u64, u64)| {
+        let (subtree, size) = (merkle::Subtree::new(start, end).expect("aligned"), TreeSize::new(tree::LEAVES));
+        let proof = merkle::prove_subtree(subtree, size, tree::node).expect("within the tree");
+        let hash = tree::subtree_hash(subtree);
+        SignSubtree::new(subtree, hash, proof, signed(tree::LEAVES)).expect("a request").to_bytes()
+    };
+    [(0, 256), (256, 512), (512, 800), (4, 8), (0, 1)].map(request).to_vec()
+}
+
+/// Cosignatures, and a size.
+pub fn witness_answers() -> Vec<Vec<u8>> {
+    let lines = signed_checkpoint().note().signatures();
+    vec![witness::print_cosignatures(&lines[1..]).into_bytes(), witness::print_conflict(TreeSize::new(20_852_163)).into_bytes()]
+}
+
+/// The example that documents every key; and nothing, which is a configuration too.
+#[cfg(feature = "server")]
+pub fn configs() -> Vec<Vec<u8>> {
+    let example = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../log-server/acta-log.example.toml");
+    vec![fs::read(example).expect("the example is in the repository"), Vec::new()]
 }
 
 /// Full and partial, of tiles and of bundles.
@@ -123,7 +183,9 @@ pub fn tile_paths() -> Vec<Vec<u8>> {
 
 /// Bundles behind their width less one.
 pub fn bundles() -> Vec<Vec<u8>> {
-    [&[&b"one"[..], b"", b"three"][..], &[&[b'x'; 300]], &[&b"a"[..]; 256]].map(width_and_bundle).to_vec()
+    let decisions = fs::read(testdata("decisions/wasser.kaltenwiek.example.jsonl")).expect("the decisions are in the repository");
+    let decisions: Vec<&[u8]> = decisions.split(|byte| *byte == b'\n').take(5).collect();
+    [&[&b"one"[..], b"", b"three"][..], &[&[b'x'; 300]], &[&b"a"[..]; 256], &decisions].map(width_and_bundle).to_vec()
 }
 
 fn width_and_bundle(entries: &[&[u8]]) -> Vec<u8> {

@@ -6,6 +6,7 @@ use tlog::note::{Note, Signature};
 use tlog::policy::Policy;
 use tlog::proof::Proof;
 use tlog::tiles::{self, Entries, Plan, Resource, Tile};
+use tlog::witness::{self, AddCheckpoint, Latest, SignSubtree};
 use tlog::{Hash, LeafIndex, TreeSize, merkle};
 
 use crate::{seeds, tree};
@@ -83,6 +84,45 @@ pub fn proof(data: &[u8]) -> bool {
     true
 }
 
+/// tlog-witness, a request to cosign: prints as it was read; accepted only if it continues the fixed tree from one of its sizes.
+pub fn add_checkpoint(data: &[u8]) -> bool {
+    let Ok(request) = AddCheckpoint::parse(data) else { return false };
+    assert_eq!(request.to_bytes(), data, "a request prints as it was read");
+    let known = tree::root(request.old()).map_or(Latest::NEVER, |root| Latest { size: request.old(), root });
+    if let Ok(accepted) = witness::decide(&request, &known, seeds::verifier_keys()) {
+        assert_eq!(accepted.checkpoint().origin(), request.checkpoint().checkpoint().origin());
+        let continued = accepted.latest();
+        assert_eq!(Some(continued.root), tree::root(continued.size), "only heads that the log signed, of the tree it is, are cosigned");
+    }
+    true
+}
+
+/// tlog-witness, a request to cosign a part of a log.
+pub fn sign_subtree(data: &[u8]) -> bool {
+    let Ok(request) = SignSubtree::parse(data) else { return false };
+    assert_eq!(request.to_bytes(), data, "a request prints as it was read");
+    let _decided = witness::decide_subtree(&request, seeds::verifier_keys(), |_| true);
+    true
+}
+
+/// tlog-witness, what a witness answers: cosignatures, or the size that it knows.
+pub fn witness_answer(data: &[u8]) -> bool {
+    if let Ok(size) = witness::parse_conflict(data) {
+        assert_eq!(witness::print_conflict(size).as_bytes(), data, "a size prints as it was read");
+        return true;
+    }
+    let Ok(lines) = witness::parse_cosignatures(data) else { return false };
+    assert_eq!(witness::print_cosignatures(&lines).as_bytes(), data, "cosignatures print as they were read");
+    true
+}
+
+/// acta-log's configuration file: every value that is taken is in range for the server.
+#[cfg(feature = "server")]
+pub fn config(data: &[u8]) -> bool {
+    let Some(file) = text(data).and_then(|text| toml::from_str::<log_server::config::File>(text).ok()) else { return false };
+    file.validate(log_server::config::Flags::default()).is_ok()
+}
+
 /// Paths of tiles and bundles: printed and compared, as a server does it.
 pub fn tile_path(data: &[u8]) -> bool {
     let Some(path) = text(data) else { return false };
@@ -91,9 +131,11 @@ pub fn tile_path(data: &[u8]) -> bool {
     true
 }
 
-/// Entry bundles, of a known width and of any.
+/// Entry bundles of a known width; and of any number, which is what the body of an `/add-batch` is.
 pub fn bundle(data: &[u8]) -> bool {
     let Some((&width, bytes)) = data.split_first() else { return false };
+    let whole: Option<usize> = Entries::new(bytes).map(|entry| entry.ok().map(|entry| 2 + entry.len())).sum();
+    assert!(whole.is_none_or(|read| read == bytes.len()), "a batch is read to its end, or refused");
     let width = u16::from(width) + 1;
     let Ok(entries) = tiles::parse_bundle(bytes, width) else { return false };
     assert_eq!(entries.len(), usize::from(width));

@@ -42,8 +42,8 @@ fn the_same_seed_tries_the_same_inputs() {
 }
 
 #[test]
-fn every_target_has_its_libfuzzer_binary() {
-    let listed: BTreeSet<_> = TARGETS.iter().map(|target| format!("{}.rs", target.name)).collect();
+fn every_target_but_the_servers_has_its_libfuzzer_binary() {
+    let listed: BTreeSet<_> = TARGETS.iter().filter(|target| target.name != "config").map(|target| format!("{}.rs", target.name)).collect();
     let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz_targets");
     let there: BTreeSet<_> = std::fs::read_dir(directory).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
     assert_eq!(listed, there);

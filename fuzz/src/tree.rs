@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use tlog::merkle::Node;
+use tlog::merkle::{Node, Subtree};
 use tlog::{Hash, LeafIndex, TreeSize, merkle};
 
 /// How many leaves the tree has: three full tiles and a bit.
@@ -39,4 +39,11 @@ pub(crate) fn leaf(index: LeafIndex) -> Option<Hash> {
 /// The root of the first `size` leaves, if there are as many.
 pub(crate) fn root(size: TreeSize) -> Option<Hash> {
     (size.as_u64() <= LEAVES).then(|| merkle::root(size, node).expect("all its nodes are there"))
+}
+
+/// The hash of a part of the tree, computed from its leaves.
+pub(crate) fn subtree_hash(subtree: Subtree) -> Hash {
+    let shifted = |wanted: Node| node(Node { height: wanted.height, index: wanted.index + (subtree.start() >> wanted.height) });
+    // A subtree starts at a multiple of its own height's width, so its nodes are those of a tree of its size, moved along.
+    merkle::root(TreeSize::new(subtree.end() - subtree.start()), shifted).expect("within the tree")
 }
