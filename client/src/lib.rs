@@ -1,1 +1,26 @@
+//! Fetches, checks and feeds a log of public decisions.
+//!
+//! Nothing that comes from a log or over a network is used before it is checked: a checkpoint under a
+//! [policy](tlog::policy::Policy), tiles up to the checkpoint's root, entries against their tiles, receipts as a whole. What has been
+//! checked has a type of its own ([`VerifiedLog`](verified::VerifiedLog), [`tlog::policy::VerifiedCheckpoint`]), so that the rest
+//! cannot be mistaken for it.
+//!
+//! | module | role |
+//! |---|---|
+//! | [`location`] | where a log is: a URL or a directory |
+//! | [`source`] | bytes from there, bounded, with retries |
+//! | [`cache`] | tiles that never change, on disk |
+//! | [`verified`] | reading a log under one verified checkpoint |
+//! | [`submit`] | adding entries |
+//! | [`publish`] | adding many entries, with a receipt for each, resumably |
+//! | [`audit`] | reading a whole log again, and comparing it with what was seen before |
+//! | [`durable`] | files that are there whole or not at all |
 
+pub mod audit;
+pub mod cache;
+pub mod durable;
+pub mod location;
+pub mod publish;
+pub mod source;
+pub mod submit;
+pub mod verified;

@@ -1,0 +1,224 @@
+//! Reading a whole log again: every entry hashed, every tile compared, and the root that comes out compared with the signed one.
+//!
+//! What it adds to reading with proofs: it shows that *all* of the log is there and fits, and, with the head of the last audit, that
+//! nothing of what was seen then is gone or changed.
+//!
+//! How it is fast: bundles are independent of each other up to their own 256 leaves. Each is fetched, hashed and compared with its
+//! level-0 tile on its own, on a thread for blocking work; what remains to be done in order is one node hash for a bundle. That works
+//! because the root of a full bundle is a leaf of the tree of bundles: an [`Appender`] that is fed those computes the same nodes, 8
+//! heights up. Entries are hashed where they lie in the bundle.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tlog::merkle::{Appender, AppenderError, Node};
+use tlog::policy::Policy;
+use tlog::tiles::{BundleId, Entries, TILE_HEIGHT, TILE_WIDTH, Tile, TileId, bundles_of};
+use tlog::{Hash, LeafIndex, TreeSize};
+use tokio::task::JoinHandle;
+
+use crate::source::{Source, SourceError};
+use crate::verified::{ReadError, VerifiedLog};
+
+mod heads;
+
+pub use heads::{ConflictingHeads, HeadStore, HeadStoreError};
+
+/// How an audit ended well.
+#[derive(Clone, Debug)]
+pub struct Audited {
+    /// How many entries were read.
+    pub entries: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// The size at the audit before, if there was one.
+    pub previous: Option<TreeSize>,
+}
+
+/// Why an audit did not pass.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AuditError {
+    /// Something could not be read, or failed its check.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A tile differs from what the entries hash to.
+    #[error("{tile} is not what the log's entries hash to; what the log serves does not fit together, do not rely on it")]
+    WrongTile {
+        /// Which tile.
+        tile: TileId,
+    },
+    /// The root differs.
+    #[error("the log's entries do not hash to the root hash that it signed; what it serves is not what it signed, do not rely on it")]
+    WrongRoot,
+    /// The size is impossible.
+    #[error(transparent)]
+    Appender(#[from] AppenderError),
+    /// Two heads that cannot both be of one log.
+    #[error("{source}. Both heads are kept in {}: keep that file, and show it to others who use this log", kept.display())]
+    Conflict {
+        /// What is wrong between them.
+        source: ReadError,
+        /// Where both are.
+        kept: std::path::PathBuf,
+    },
+    /// The last audit's head could not be read or kept.
+    #[error(transparent)]
+    Heads(#[from] HeadStoreError),
+}
+
+impl AuditError {
+    /// Whether the log could not be read, rather than being wrong.
+    pub fn is_unavailable(&self) -> bool {
+        matches!(self, AuditError::Read(error) if error.is_unavailable())
+    }
+}
+
+impl From<SourceError> for AuditError {
+    fn from(error: SourceError) -> Self {
+        AuditError::Read(error.into())
+    }
+}
+
+/// Audits the log under its head, and keeps that head in `heads` if all is well. With an older head there, the new one must
+/// continue it; if it does not, both are kept as evidence. `progress` as for [`check_all`].
+pub async fn audit(log: &VerifiedLog, policy: &Policy, heads: &HeadStore, progress: impl Fn(u64, u64)) -> Result<Audited, AuditError> {
+    let previous = heads.last(log, policy)?;
+    if let Some(old) = &previous {
+        match log.extends(old.checkpoint()).await {
+            Ok(()) => {}
+            Err(source @ (ReadError::Inconsistent { .. } | ReadError::Shrunk { .. })) => {
+                let kept = heads.keep_conflict(old, log)?;
+                return Err(AuditError::Conflict { source, kept });
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+    let (entries, bytes) = check_all(log, progress).await?;
+    heads.keep(log)?;
+    Ok(Audited { entries, bytes, previous: previous.map(|old| old.checkpoint().size()) })
+}
+
+/// Reads everything under the log's head; `progress` is told entries and bytes of each bundle that has been checked. Gives the number of entries and their bytes.
+pub async fn check_all(log: &VerifiedLog, progress: impl Fn(u64, u64)) -> Result<(u64, u64), AuditError> {
+    let size = log.size();
+    let source = log.source().clone();
+    let checks = bundles_of(size).map(|id| Abort(tokio::spawn(check_bundle(source.clone(), id))));
+    // Each is a task of its own, so that they go on while this one waits for a tile.
+    let mut checked = stream::iter(checks).map(Abort::join).buffered(log.source().concurrency());
+    let mut upper = UpperTiles { source: source.clone(), size, open: Vec::new() };
+    let mut bundles = Appender::new();
+    let mut last = Appender::new();
+    let (mut entries, mut bytes) = (0, 0);
+    while let Some(bundle) = checked.try_next().await? {
+        match bundle.tree {
+            BundleTree::Full(root) => {
+                let mut completed = Vec::new();
+                bundles.append(root, |node, hash| completed.push((node, hash)))?;
+                upper.add(&completed).await?;
+            }
+            BundleTree::Partial(tree) => last = tree,
+        }
+        entries += u64::from(bundle.id.width());
+        bytes += bundle.bytes;
+        progress(u64::from(bundle.id.width()), bundle.bytes);
+    }
+    upper.finish().await?;
+    // Largest subtrees first: those of whole bundles, then those of the last one.
+    let peaks = [bundles.peaks(), last.peaks()].concat();
+    if Appender::from_peaks(size, peaks)?.root() != *log.checkpoint().root() {
+        return Err(AuditError::WrongRoot);
+    }
+    Ok((entries, bytes))
+}
+
+/// A bundle that fits its level-0 tile.
+struct CheckedBundle {
+    id: BundleId,
+    tree: BundleTree,
+    bytes: u64,
+}
+
+enum BundleTree {
+    Full(Hash),
+    Partial(Appender),
+}
+
+async fn check_bundle(source: Source, id: BundleId) -> Result<CheckedBundle, AuditError> {
+    let (bundle, tile) = tokio::try_join!(source.bundle(id), source.tile(id.tile()))?;
+    let hashing = tokio::task::spawn_blocking(move || hash_bundle(id, &bundle, &tile));
+    hashing.await.expect("hashing does not panic and is not cancelled")
+}
+
+fn hash_bundle(id: BundleId, bundle: &[u8], tile: &Tile) -> Result<CheckedBundle, AuditError> {
+    let mut tree = Appender::new();
+    let (mut indexes, mut bytes) = (id.first_index().as_u64().., 0);
+    let mut wanted = tile.hashes().iter();
+    for (entry, index) in Entries::new(bundle).zip(&mut indexes) {
+        let entry = entry.map_err(|reason| SourceError::Bundle { id, reason })?;
+        let leaf = Hash::leaf(entry);
+        if wanted.next() != Some(&leaf) {
+            return Err(ReadError::ForgedEntry(LeafIndex::new(index)).into());
+        }
+        bytes += u64::try_from(entry.len()).expect("at most 65,535");
+        tree.append(leaf, |_, _| ())?;
+    }
+    let tree = if id.is_full() { BundleTree::Full(tree.root()) } else { BundleTree::Partial(tree) };
+    Ok(CheckedBundle { id, tree, bytes })
+}
+
+/// The tiles of levels 1 and up, as they come to be while bundles are appended.
+struct UpperTiles {
+    source: Source,
+    size: TreeSize,
+    /// Level 1 first: the number of the tile that is growing, and its hashes so far.
+    open: Vec<(u64, Vec<Hash>)>,
+}
+
+impl UpperTiles {
+    /// Takes the nodes that one bundle completed. Their heights are counted from the bundles.
+    async fn add(&mut self, completed: &[(Node, Hash)]) -> Result<(), AuditError> {
+        for (node, hash) in completed.iter().filter(|(node, _)| node.height % TILE_HEIGHT == 0) {
+            let place = usize::from(node.height / TILE_HEIGHT);
+            if place == self.open.len() {
+                self.open.push((0, Vec::with_capacity(usize::from(TILE_WIDTH))));
+            }
+            let (number, hashes) = &mut self.open[place];
+            hashes.push(*hash);
+            if hashes.len() == usize::from(TILE_WIDTH) {
+                let (number, hashes) = (std::mem::replace(number, *number + 1), std::mem::take(hashes));
+                self.compare(place, number, hashes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Compares the partial tiles that are left.
+    async fn finish(mut self) -> Result<(), AuditError> {
+        for (place, (number, hashes)) in std::mem::take(&mut self.open).into_iter().enumerate() {
+            if !hashes.is_empty() {
+                self.compare(place, number, hashes).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn compare(&self, place: usize, number: u64, hashes: Vec<Hash>) -> Result<(), AuditError> {
+        let level = u8::try_from(place + 1).expect("there are at most 8 levels");
+        let tile = TileId::for_size(level, number, self.size).expect("its hashes have been computed");
+        if self.source.tile(tile).await?.hashes() != hashes { Err(AuditError::WrongTile { tile }) } else { Ok(()) }
+    }
+}
+
+/// A task that ends when nobody waits for it any more: after a failure the rest of a log is not fetched.
+struct Abort<T>(JoinHandle<T>);
+
+impl<T> Abort<T> {
+    async fn join(mut self) -> T {
+        (&mut self.0).await.expect("the task does not panic, and only dropping this cancels it")
+    }
+}
+
+impl<T> Drop for Abort<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}

@@ -1,0 +1,128 @@
+//! Whole logs read again.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use acta_client::audit::{AuditError, Audited, ConflictingHeads, HeadStore, audit, check_all};
+use tlog::checkpoint::SignedCheckpoint;
+use tlog::tiles::{Resource, bundles_of, tiles_of};
+
+use crate::server::{Server, Tree, entry, ok, policy};
+
+async fn run(server: &Server, state: &Path) -> Result<Audited, AuditError> {
+    let log = server.open().await?;
+    audit(&log, &policy(), &HeadStore::new(state), |_, _| ()).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_honest_log_of_any_size_passes() {
+    for size in [0, 1, 255, 256, 257, 511, 512, 5000, 65_535, 65_536, 66_000] {
+        let server = Server::start(Tree::new(size)).await;
+        let log = server.open().await.unwrap();
+        let told = AtomicU64::new(0);
+        let (entries, bytes) = check_all(&log, |entries, _| {
+            told.fetch_add(entries, Ordering::Relaxed);
+        })
+        .await
+        .unwrap();
+        assert_eq!((entries, told.into_inner()), (size, size));
+        assert_eq!(bytes, (0..size).map(|index| entry(index).len() as u64).sum::<u64>());
+    }
+}
+
+/// The guard itself: whichever resource is wrong, the audit says so.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_is_altered_is_found() {
+    let server = Server::start(Tree::new(66_000)).await;
+    let size = server.tree().size();
+    let tiles = tiles_of(size).filter(|id| id.level() > 0 || [0, 100, 256, 257].contains(&id.number())).map(Resource::Tile);
+    let bundles = bundles_of(size).filter(|id| [0, 100, 256, 257].contains(&id.number())).map(Resource::Bundle);
+    for resource in tiles.chain(bundles) {
+        let good = server.tree().resource(resource).unwrap();
+        for at in [5, good.len() - 1] {
+            let mut bad = good.to_vec();
+            bad[at] ^= 1;
+            server.fault(move |path| (path == resource.path()).then(|| ok(bad.clone())));
+            let state = tempfile::tempdir().unwrap();
+            let error = run(&server, state.path()).await.unwrap_err();
+            assert!(!error.is_unavailable(), "{resource}: {error}");
+            assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), 0, "a head that failed is not kept");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn entries_that_fit_each_other_but_not_the_head_are_found() {
+    let server = Server::start(Tree::new(600)).await;
+    let mut other = Tree::new(599);
+    other.append("something else".into());
+    server.fault(move |path| other.resource(Resource::parse(path)?).map(ok));
+    let log = server.open().await.unwrap();
+    assert!(matches!(check_all(&log, |_, _| ()).await, Err(AuditError::WrongRoot)));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_growing_log_continues_what_was_seen() {
+    let state = tempfile::tempdir().unwrap();
+    let server = Server::start(Tree::new(100)).await;
+    let mut before = None;
+    for index in [100, 100, 300, 1000] {
+        for index in 100..index {
+            server.tree().append(entry(index));
+        }
+        let audited = run(&server, state.path()).await.unwrap();
+        assert_eq!(audited.previous, before);
+        before = Some(server.tree().size());
+    }
+}
+
+fn conflict(state: &Path, error: &AuditError) -> ConflictingHeads {
+    let AuditError::Conflict { kept, .. } = error else { panic!("no conflict: {error}") };
+    assert!(kept.starts_with(state));
+    serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap()
+}
+
+/// Case 50.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_shrinks_or_forks_fails_and_both_heads_are_kept() {
+    let state = tempfile::tempdir().unwrap();
+    let server = Server::start(Tree::new(1000)).await;
+    run(&server, state.path()).await.unwrap();
+    let seen = server.tree().checkpoint().to_bytes();
+    let fork = |size: u64| {
+        let mut tree = Tree::new(499);
+        tree.append("instead".into());
+        for index in 500..size {
+            tree.append(entry(index));
+        }
+        tree
+    };
+    for tree in [Tree::new(999), fork(1000), fork(1500), Tree::new(0)] {
+        let served = tree.checkpoint().to_bytes();
+        *server.tree() = tree;
+        let error = run(&server, state.path()).await.unwrap_err();
+        let heads = conflict(state.path(), &error);
+        assert_eq!(heads.earlier.as_bytes(), seen);
+        assert_eq!(heads.served.as_bytes(), served);
+        SignedCheckpoint::parse(heads.served.as_bytes()).unwrap();
+        let files = std::fs::read_dir(state.path()).unwrap().count();
+        run(&server, state.path()).await.unwrap_err();
+        assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), files, "the same conflict is kept once");
+    }
+    // What was seen stays what counts.
+    *server.tree() = Tree::new(1001);
+    run(&server, state.path()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_damaged_head_of_the_last_audit_is_not_ignored() {
+    let state = tempfile::tempdir().unwrap();
+    let server = Server::start(Tree::new(10)).await;
+    run(&server, state.path()).await.unwrap();
+    let path = std::fs::read_dir(state.path()).unwrap().next().unwrap().unwrap().path();
+    let good = std::fs::read_to_string(&path).unwrap();
+    for bad in [String::new(), good[..good.len() - 1].to_owned(), good.replace("\n10\n", "\n9\n"), "x".repeat(1 << 18)] {
+        std::fs::write(&path, bad).unwrap();
+        assert!(matches!(run(&server, state.path()).await, Err(AuditError::Heads(_))));
+    }
+}

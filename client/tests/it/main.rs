@@ -1,0 +1,9 @@
+//! The library against a log that behaves, and one that does not; and the program against the real server.
+
+#![allow(clippy::unwrap_used, clippy::as_conversions, reason = "a test fails by panicking, and its numbers are small")]
+
+mod auditing;
+mod hostile;
+mod publishing;
+mod reading;
+mod server;
