@@ -1,0 +1,289 @@
+//! The commands, one file for each, and what they share: options, exit status, output.
+
+use std::error::Error;
+use std::fmt::Display;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use acta_client::audit::AuditError;
+use acta_client::durable;
+use acta_client::location::Location;
+use acta_client::publish::PublishError;
+use acta_client::source::{FetchError, Options, Source, SourceError, read_ca_file};
+use acta_client::submit::SubmitError;
+use acta_client::verified::{ReadError, VerifiedLog};
+use clap::{Args, Parser, Subcommand};
+use tlog::policy::{MAX_POLICY, Policy};
+
+mod audit;
+mod checkpoint;
+mod completions;
+mod get;
+mod inspect;
+mod keygen;
+mod prove;
+mod publish;
+mod show;
+mod verify;
+
+/// Publish decisions to a transparency log, keep receipts for them, and check both.
+#[derive(Debug, Parser)]
+#[command(
+    name = "acta",
+    version,
+    arg_required_else_help = true,
+    after_help = "Exit status: 0 all is well; 1 something failed its verification; 2 the command or a file given to it is wrong; \
+                  3 the network or the log's server failed.\n\nSet ACTA_TRACE=debug to see every attempt on standard error."
+)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// In the order in which somebody needs them.
+#[derive(Debug, Subcommand)]
+enum Command {
+    Publish(publish::Publish),
+    Verify(verify::Verify),
+    Inspect(inspect::Inspect),
+    Checkpoint(checkpoint::Checkpoint),
+    Get(get::Get),
+    Prove(prove::Prove),
+    Audit(audit::Audit),
+    Keygen(keygen::Keygen),
+    Completions(completions::Completions),
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> Result<(), Failure> {
+        match self.command {
+            Command::Publish(command) => command.run().await,
+            Command::Verify(command) => command.run(),
+            Command::Inspect(command) => command.run(),
+            Command::Checkpoint(command) => command.run().await,
+            Command::Get(command) => command.run().await,
+            Command::Prove(command) => command.run().await,
+            Command::Audit(command) => command.run().await,
+            Command::Keygen(command) => command.run(),
+            Command::Completions(command) => command.run(),
+        }
+    }
+}
+
+/// How a command ends that does not end well.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Exit {
+    /// Something failed its verification.
+    Refused,
+    /// The command line or a local file is wrong.
+    Usage,
+    /// The network or the log's server failed.
+    Unavailable,
+}
+
+/// Why a command did not end well. Without an error, it has said so itself.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) exit: Exit,
+    pub(crate) error: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        ExitCode::from(match exit {
+            Exit::Refused => 1,
+            Exit::Usage => 2,
+            Exit::Unavailable => 3,
+        })
+    }
+}
+
+impl Exit {
+    /// A failure that explains itself by `error`.
+    fn because(self, error: impl Into<Box<dyn Error + Send + Sync>>) -> Failure {
+        Failure { exit: self, error: Some(error.into()) }
+    }
+
+    /// A failure of which the output has told already.
+    fn told(self) -> Failure {
+        Failure { exit: self, error: None }
+    }
+}
+
+/// A file that was named on the command line and is no use: the path, and why.
+fn wrong_file(path: &Path, reason: impl Display) -> Failure {
+    Exit::Usage.because(format!("{}: {reason}", path.display()))
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        Exit::Unavailable.because(error)
+    }
+}
+
+/// Which failures are the log's lies, which its absence, and which our own questions.
+fn exit_of_read(error: &ReadError) -> Exit {
+    match error {
+        ReadError::Plan(_) => Exit::Usage,
+        // A page of HTML is a wrong address rather than a lie.
+        ReadError::Source(SourceError::Fetch(FetchError::TooLarge { .. })) => Exit::Refused,
+        ReadError::Source(SourceError::Fetch(_) | SourceError::Checkpoint(_)) => Exit::Unavailable,
+        _ => Exit::Refused,
+    }
+}
+
+impl From<ReadError> for Failure {
+    fn from(error: ReadError) -> Self {
+        exit_of_read(&error).because(error)
+    }
+}
+
+impl From<AuditError> for Failure {
+    fn from(error: AuditError) -> Self {
+        let exit = match &error {
+            AuditError::Read(error) => exit_of_read(error),
+            AuditError::Heads(_) => Exit::Usage,
+            _ => Exit::Refused,
+        };
+        exit.because(error)
+    }
+}
+
+impl From<PublishError> for Failure {
+    fn from(error: PublishError) -> Self {
+        let exit = match &error {
+            PublishError::Submit { source, .. } => match &**source {
+                SubmitError::NotAServer | SubmitError::Empty | SubmitError::TooLarge(_) | SubmitError::BatchTooLarge => Exit::Usage,
+                SubmitError::Read(error) => exit_of_read(error),
+                error if error.is_false_claim() => Exit::Refused,
+                _ => Exit::Unavailable,
+            },
+            _ => Exit::Usage,
+        };
+        exit.because(error)
+    }
+}
+
+/// Which log, and whom to believe about it.
+#[derive(Debug, Args)]
+struct LogArgs {
+    /// The log: its address, or a directory that it was exported to. By default the address in the policy
+    #[arg(long, value_name = "URL|DIR", env = "ACTA_LOG")]
+    log: Option<Location>,
+    /// The policy file: the log's key, and which witnesses must have signed
+    #[arg(long, value_name = "FILE", env = "ACTA_POLICY")]
+    policy: PathBuf,
+    /// Certificate authorities (PEM) to trust for https besides the web's
+    #[arg(long, value_name = "FILE")]
+    ca: Option<PathBuf>,
+    /// How long to try again when the log is away or busy
+    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    wait: u64,
+}
+
+/// Where to keep what never changes.
+#[derive(Debug, Args)]
+struct CacheArgs {
+    /// Where to keep tiles and entries that never change; checked each time they are used [default: the user's cache directory]
+    #[arg(long, value_name = "DIR")]
+    cache: Option<PathBuf>,
+    /// Fetch everything anew and keep nothing
+    #[arg(long, conflicts_with = "cache")]
+    no_cache: bool,
+}
+
+impl LogArgs {
+    fn policy(&self) -> Result<Policy, Failure> {
+        read_policy(&self.policy)
+    }
+
+    fn options(&self) -> Result<Options, Failure> {
+        let authorities = match &self.ca {
+            Some(path) => read_ca_file(path).map_err(|error| wrong_file(path, error))?,
+            None => Vec::new(),
+        };
+        Ok(Options { wait: Duration::from_secs(self.wait), authorities, ..Options::default() })
+    }
+
+    fn location(&self, policy: &Policy) -> Result<Location, Failure> {
+        if let Some(location) = &self.log {
+            return Ok(location.clone());
+        }
+        match policy.logs() {
+            [log] => match log.url() {
+                Some(url) => url.parse().map_err(|error| wrong_file(&self.policy, error)),
+                None => Err(Exit::Usage.because("which log? The policy has no address for it; give --log URL")),
+            },
+            _ => Err(Exit::Usage.because("which log? The policy does not list exactly one; give --log URL")),
+        }
+    }
+
+    fn source(&self, policy: &Policy, options: &Options) -> Result<Source, Failure> {
+        Source::new(&self.location(policy)?, options).map_err(|error| Exit::Usage.because(error))
+    }
+
+    /// The log under its latest head.
+    async fn open(&self, cache: &CacheArgs) -> Result<VerifiedLog, Failure> {
+        let policy = self.policy()?;
+        let log = VerifiedLog::open(self.source(&policy, &self.options()?)?, &policy).await?;
+        Ok(match cache.directory() {
+            Some(directory) => log.with_cache(&directory),
+            None => log,
+        })
+    }
+}
+
+impl CacheArgs {
+    fn directory(&self) -> Option<PathBuf> {
+        if self.no_cache {
+            return None;
+        }
+        self.cache.clone().or_else(|| Some(own_directories()?.cache_dir().to_owned()))
+    }
+}
+
+fn own_directories() -> Option<directories::ProjectDirs> {
+    directories::ProjectDirs::from("", "", "acta")
+}
+
+fn read_policy(path: &Path) -> Result<Policy, Failure> {
+    let bytes = read_file(path, MAX_POLICY)?;
+    Policy::parse(&bytes).map_err(|error| wrong_file(path, error))
+}
+
+fn read_file(path: &Path, limit: usize) -> Result<Vec<u8>, Failure> {
+    let bound = u64::try_from(limit).unwrap_or(u64::MAX);
+    let bytes = durable::read_bounded(path, bound).map_err(|error| wrong_file(path, error))?;
+    bytes.ok_or_else(|| {
+        wrong_file(path, format_args!("the file is larger than {limit} bytes, which is more than it can be; is it the right one?"))
+    })
+}
+
+/// Writes to standard output, or durably to a file.
+fn write_out(out: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
+    match out {
+        Some(path) => durable::write(path, bytes).map_err(|error| wrong_file(path, error)),
+        None => stdout(bytes),
+    }
+}
+
+fn stdout(bytes: &[u8]) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match out.write_all(bytes).and_then(|()| out.flush()) {
+        // Whoever read our output has seen enough.
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        result => result.map_err(|error| Exit::Usage.because(format!("cannot write the output: {error}"))),
+    }
+}
+
+/// A line on standard output.
+fn say(line: impl Display) -> Result<(), Failure> {
+    stdout(format!("{line}\n").as_bytes())
+}
+
+/// A line of JSON on standard output.
+fn say_json(value: &serde_json::Value) -> Result<(), Failure> {
+    say(value)
+}

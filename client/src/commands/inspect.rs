@@ -1,0 +1,93 @@
+//! `acta inspect`: what a file is, in plain words.
+//!
+//! Invariant: no secret is printed. Of a private key, only what its public key says.
+
+use std::path::{Path, PathBuf};
+
+use acta_client::audit::ConflictingHeads;
+use clap::Args;
+use tlog::checkpoint::SignedCheckpoint;
+use tlog::key::VerifierKey;
+use tlog::note::Note;
+use tlog::policy::Policy;
+use tlog::proof::{HEADER, Proof};
+use tlog::tiles::Resource;
+
+use super::{Exit, Failure, read_file, stdout};
+
+mod explain;
+
+/// The largest bundle there can be; every other file is smaller.
+const MAX_FILE: usize = 256 * (2 + 65_535);
+
+/// Say in plain words what a file is
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Understands receipts, checkpoints and other signed notes, policies, keys, tiles, entry bundles, and what acta itself \
+keeps. Nothing is verified: see `acta verify` for that. Secrets are not printed.\n\nExample:\n  acta inspect permit.tlog-proof"
+)]
+pub(crate) struct Inspect {
+    /// The file
+    file: PathBuf,
+}
+
+impl Inspect {
+    pub(crate) fn run(&self) -> Result<(), Failure> {
+        let bytes = read_file(&self.file, MAX_FILE)?;
+        match explain(&self.file, &bytes) {
+            Some(text) => stdout(text.as_bytes()),
+            None => Err(Exit::Usage.because(format!(
+                "{}: this is none of the files that acta knows; a tile or bundle is recognized by its path (…/tile/0/000)",
+                self.file.display()
+            ))),
+        }
+    }
+}
+
+/// Tries the kinds one after the other: by the path for what has no marks of its own, then by how the text starts, then by parsing.
+fn explain(path: &Path, bytes: &[u8]) -> Option<String> {
+    if let Some(resource) = resource(path) {
+        return Some(match resource {
+            Resource::Tile(id) => explain::tile(id, bytes),
+            Resource::Bundle(id) => explain::bundle(id, bytes),
+        });
+    }
+    let text = str::from_utf8(bytes).ok()?;
+    if text.starts_with(HEADER) {
+        return Some(match Proof::parse(bytes) {
+            Ok(proof) => explain::receipt(&proof),
+            Err(error) => format!("This wants to be a receipt (C2SP tlog-proof), but cannot be read: {error}.\n"),
+        });
+    }
+    if text.contains("PRIVATE KEY-----") || text.starts_with("PRIVATE+KEY+") {
+        return Some(explain::private_key(path, text));
+    }
+    if let Ok(key) = text.trim_end().parse::<VerifierKey>() {
+        return Some(explain::verifier_key(&key));
+    }
+    if let Ok(signed) = SignedCheckpoint::parse(bytes) {
+        return Some(explain::checkpoint(&signed));
+    }
+    if let Ok(note) = Note::parse(bytes) {
+        return Some(explain::note(&note));
+    }
+    if let Ok(heads) = serde_json::from_str::<ConflictingHeads>(text) {
+        return Some(explain::conflict(&heads));
+    }
+    if text.starts_with(r#"{"format":"acta publish state v1""#) {
+        return Some(explain::publish_state(text));
+    }
+    let policy_like = |line: &str| ["log ", "witness ", "group ", "quorum "].iter().any(|word| line.trim_start().starts_with(word));
+    text.lines().any(policy_like).then(|| match Policy::parse(bytes) {
+        Ok(policy) => explain::policy(&policy),
+        Err(error) => format!("This wants to be a policy (C2SP tlog-policy), but cannot be used: {error}.\n"),
+    })
+}
+
+/// The tile or bundle that the end of a path names: `…/tile/entries/x001/234.p/5`.
+fn resource(path: &Path) -> Option<Resource> {
+    let path = std::path::absolute(path).ok()?;
+    let text = path.to_str()?;
+    let starts = text.match_indices("tile/").map(|(at, _)| at).filter(|at| text[..*at].ends_with('/'));
+    starts.filter_map(|at| Resource::parse(&text[at..])).last()
+}

@@ -1,0 +1,146 @@
+//! `acta publish`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use acta_client::publish::{Event, Input, Item, PublishError, Publisher, Summary};
+use acta_client::source::Source;
+use acta_client::submit::Writer;
+use acta_client::verified::ReadError;
+use clap::Args;
+use indicatif::{ProgressBar, ProgressStyle};
+use serde_json::json;
+use tlog::key::VerifierKey;
+use tlog::policy::Policy;
+
+use super::{Exit, Failure, LogArgs, say, say_json, show};
+
+/// Publish decisions, with a receipt for each
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Each line of a .jsonl file, or each file of a directory, becomes an entry of the log, byte for byte. Its receipt is \
+checked and then written to DIR, under the entry's leaf hash; the same bytes have one entry and one receipt, however often they come. \
+DIR/publish-state.jsonl says which line has which receipt.\n\nInterrupted? Run the same command again: only what is missing is \
+published.\n\nExample:\n  acta publish --log https://log.example --policy policy --receipts receipts decisions.jsonl\n\nExit status: 0 every \
+entry has its receipt; 1 the log sent a receipt that does not hold; 2 an input is wrong, or an entry was too large for a log; 3 the network \
+or the log failed."
+)]
+pub(crate) struct Publish {
+    #[command(flatten)]
+    log: LogArgs,
+    /// Where to write the receipts
+    #[arg(long, value_name = "DIR")]
+    receipts: PathBuf,
+    /// .jsonl files, or directories
+    #[arg(required = true, value_name = "INPUT")]
+    inputs: Vec<PathBuf>,
+    /// How many entries to publish at the same time
+    #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    concurrency: u16,
+    /// Print a line for each receipt, rather than a progress bar
+    #[arg(long, short)]
+    verbose: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Publish {
+    pub(crate) async fn run(&self) -> Result<(), Failure> {
+        let inputs: Vec<_> = self.inputs.iter().map(|path| Input::at(path)).collect::<Result<_, _>>().map_err(PublishError::from)?;
+        let total = inputs.iter().map(Input::count).sum::<Result<u64, _>>().map_err(PublishError::from)?;
+        let publisher = self.prepare().await?;
+        let bar = if self.verbose { ProgressBar::hidden() } else { progress_bar(total) };
+        let mut refused = Refused::default();
+        let result = publisher.run(&inputs, |event| self.show(&event, &bar, &mut refused)).await;
+        bar.finish_and_clear();
+        refused.told?;
+        let summary = result.map_err(|error| {
+            eprintln!("acta: stopped before the end; run the same command again to go on");
+            Failure::from(error)
+        })?;
+        self.tell(&summary, &refused.too_large)
+    }
+
+    /// Finds out for which log the receipts will be, before anything is sent: what is published cannot be taken back.
+    async fn prepare(&self) -> Result<Publisher, Failure> {
+        let policy = self.log.policy()?;
+        let mut options = self.log.options()?;
+        options.concurrency = self.concurrency.into();
+        let source = self.log.source(&policy, &options)?;
+        if source.is_local() {
+            return Err(Exit::Usage.because("entries are published to a log's server: give its address (http://… or https://…) with --log"));
+        }
+        let origin = log_at(&source, &policy).await?;
+        let wait = Duration::from_secs(self.log.wait);
+        let writer = Writer::new(source, policy.clone(), wait).map_err(|error| Exit::Usage.because(error))?;
+        Ok(Publisher::new(writer, policy, &origin, &self.receipts, self.concurrency.into())?)
+    }
+
+    fn show(&self, event: &Event<'_>, bar: &ProgressBar, refused: &mut Refused) {
+        bar.inc(1);
+        match event {
+            Event::Published { item, index, receipt, replaced } if self.verbose && !self.json => {
+                let again = if *replaced { " (replaces a receipt that did not hold)" } else { "" };
+                let told = say(format_args!("{item}: entry {index}, receipt {}{again}", name(receipt)));
+                refused.told = std::mem::replace(&mut refused.told, Ok(())).and(told);
+            }
+            Event::TooLarge(item) => refused.too_large.push((*item).clone()),
+            _ => {}
+        }
+    }
+
+    fn tell(&self, summary: &Summary, too_large: &[Item]) -> Result<(), Failure> {
+        if self.json {
+            say_json(&json!({ "summary": summary, "receipts": self.receipts.display().to_string() }))?;
+        } else {
+            let published = show::count(summary.published, "entry", "entries");
+            say(format_args!("{published} published, each with a receipt in {}", self.receipts.display()))?;
+            let others = [
+                (summary.already_published, "had a good receipt already"),
+                (summary.repeated, "came more than once, and share one receipt"),
+                (summary.replaced, "had a receipt that did not hold; it was replaced"),
+                (summary.empty, "were empty and left out"),
+            ];
+            for (count, what) in others.iter().filter(|(count, _)| *count > 0) {
+                say(format_args!("{} {what}", show::grouped(*count)))?;
+            }
+        }
+        if too_large.is_empty() {
+            return Ok(());
+        }
+        for item in too_large {
+            eprintln!("acta: {item}: not published: it has more than 65,535 bytes; publish a digest of it instead");
+        }
+        Err(Exit::Usage.told())
+    }
+}
+
+/// What to tell at the end.
+struct Refused {
+    too_large: Vec<Item>,
+    told: Result<(), Failure>,
+}
+
+impl Default for Refused {
+    fn default() -> Self {
+        Refused { too_large: Vec::new(), told: Ok(()) }
+    }
+}
+
+/// The origin of the log that answers, whose own signature must be good. Its witnesses may not have seen the latest head yet.
+async fn log_at(source: &Source, policy: &Policy) -> Result<String, Failure> {
+    let signed = source.checkpoint().await.map_err(ReadError::from)?;
+    let keys: Vec<VerifierKey> = policy.logs().iter().map(|log| log.key().clone()).collect();
+    signed.verify_log(&keys).map_err(|error| Exit::Refused.because(format!("nothing was published. {error}")))?;
+    Ok(signed.checkpoint().origin().to_string())
+}
+
+fn name(receipt: &Path) -> String {
+    receipt.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+fn progress_bar(items: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} decisions  {per_sec}  {eta} left");
+    ProgressBar::new(items).with_style(style.expect("the template is valid"))
+}

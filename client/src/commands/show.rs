@@ -1,0 +1,70 @@
+//! What strangers wrote, made fit to print; numbers and times for people.
+
+use jiff::Timestamp;
+use tlog::Hash;
+use tlog::policy::Cosigned;
+
+/// Text of an entry, or of anything else that a stranger wrote: control characters, which could command the terminal, are replaced.
+pub(crate) fn text(bytes: &[u8]) -> Option<String> {
+    let text = str::from_utf8(bytes).ok()?;
+    let harmless = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    Some(text.chars().map(harmless).collect())
+}
+
+/// An entry in one line: its beginning if it is text, its size and digest if it is not.
+pub(crate) fn entry(bytes: &[u8]) -> String {
+    const ENOUGH: usize = 160;
+    match text(bytes) {
+        Some(text) if text.chars().count() <= ENOUGH => text.replace('\n', " "),
+        Some(text) => text.chars().take(ENOUGH).collect::<String>().replace('\n', " ") + "…",
+        None => format!("{} bytes that are not text, SHA-256 {}", bytes.len(), Hash::sha256(bytes)),
+    }
+}
+
+/// `1 entry`, `2 entries`.
+pub(crate) fn count(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", grouped(number), if number == 1 { one } else { many })
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let groups = digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8_lossy(group).into_owned());
+    groups.collect::<Vec<_>>().join(",")
+}
+
+/// A time in seconds since 1970.
+pub(crate) fn time(seconds: u64) -> String {
+    let time = i64::try_from(seconds).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+    time.map_or_else(|| format!("second {seconds}"), |time| time.to_string())
+}
+
+/// Who cosigned, and when.
+pub(crate) fn cosigned(cosigned: &[Cosigned]) -> String {
+    let one = |c: &Cosigned| match c.timestamp() {
+        0 => c.witness().to_string(),
+        seconds => format!("{} ({})", c.witness(), time(seconds)),
+    };
+    cosigned.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shown_cannot_command_the_terminal() {
+        assert_eq!(text(b"\x1b]0;owned\x07\r\n"), Some("\u{fffd}]0;owned\u{fffd}\u{fffd}\n".into()));
+        assert_eq!(text(b"\xff"), None);
+        assert!(entry(&[0xff; 3]).starts_with("3 bytes that are not text"));
+        assert_eq!(entry("é".repeat(1000).as_bytes()).chars().count(), 161);
+    }
+
+    #[test]
+    fn numbers_are_grouped() {
+        for (number, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (17862, "17,862"), (1234567, "1,234,567")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(count(1, "entry", "entries"), "1 entry");
+    }
+}
