@@ -30,19 +30,19 @@ cpu_ticks() { awk '{ sub(/.*\) /, ""); print $12 + $13 }' "/proc/$LOG_SERVER_PID
 
 # measure TITLE PREFIX…: sets ADDS, COMMITS, CPU (microseconds for each add), RATE
 measure() {
-  local title=$1 before ticks
+  local title=$1 before ticks begun
   shift
   rm -rf "$WORK/log"
   "$LOG_PROGRAM" init --dir "$WORK/log" --origin syncs.example/log >/dev/null
   : >"$WORK/trace"
   start_log "$WORK/log" 127.0.0.1:0 "$@"
-  : >"$WORK/trace" # what the start took is not the adds'
+  begun=$(wc -l <"$WORK/trace") # what the start took is not the adds'
   before=$(size) ticks=$(cpu_ticks)
   "$ACTA" bench --log "$LOG_URL" --mode add --connections "$CONNECTIONS" --seconds "$EACH" --entry-bytes 256 --json >"$WORK/bench.json"
   ADDS=$(($(size) - before))
   CPU=$(awk -v t=$(($(cpu_ticks) - ticks)) -v hz="$TICKS" -v n="$ADDS" 'BEGIN { printf "%.1f", t / hz / n * 1e6 }')
   COMMITS=$(metric acta_log_commit_entries_count)
-  cp "$WORK/trace" "$WORK/counted"
+  tail -n +$((begun + 1)) "$WORK/trace" >"$WORK/counted"
   stop_log TERM
   "$LOG_PROGRAM" fsck --dir "$WORK/log" >/dev/null
   printf '\n%s\n' "$title"
