@@ -20,6 +20,7 @@ use tlog::policy::{MAX_POLICY, Policy};
 mod audit;
 mod checkpoint;
 mod completions;
+mod demo;
 mod get;
 mod inspect;
 mod keygen;
@@ -45,6 +46,7 @@ pub(crate) struct Cli {
 /// In the order in which somebody needs them.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Publish(publish::Publish),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
@@ -59,6 +61,7 @@ enum Command {
 impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
+            Command::Demo(command) => command.run().await,
             Command::Publish(command) => command.run().await,
             Command::Verify(command) => command.run(),
             Command::Inspect(command) => command.run(),
