@@ -18,9 +18,9 @@ use clap::{Args, Parser, Subcommand};
 use tlog::policy::{MAX_POLICY, Policy};
 
 mod audit;
+mod bench;
 mod checkpoint;
 mod completions;
-mod demo;
 mod get;
 mod inspect;
 mod keygen;
@@ -46,7 +46,6 @@ pub(crate) struct Cli {
 /// In the order in which somebody needs them.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Demo(demo::Demo),
     Publish(publish::Publish),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
@@ -55,13 +54,13 @@ enum Command {
     Prove(prove::Prove),
     Audit(audit::Audit),
     Keygen(keygen::Keygen),
+    Bench(bench::Bench),
     Completions(completions::Completions),
 }
 
 impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
-            Command::Demo(command) => command.run().await,
             Command::Publish(command) => command.run().await,
             Command::Verify(command) => command.run(),
             Command::Inspect(command) => command.run(),
@@ -70,6 +69,7 @@ impl Cli {
             Command::Prove(command) => command.run().await,
             Command::Audit(command) => command.run().await,
             Command::Keygen(command) => command.run(),
+            Command::Bench(command) => command.run().await,
             Command::Completions(command) => command.run(),
         }
     }
