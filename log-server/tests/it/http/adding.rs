@@ -108,11 +108,11 @@ async fn an_endless_body_without_a_length_is_cut_off() {
     let mut client = server.connect().await;
     client.send("POST /add HTTP/1.1\r\nhost: log.test\r\ntransfer-encoding: chunked\r\n\r\n").await;
     let chunk = [b"10000\r\n".as_slice(), &[9; 0x10000], b"\r\n"].concat();
-    for _ in 0..512 {
-        client.try_send(&chunk).await;
+    let mut sent = 0;
+    while client.try_send(&chunk).await.is_ok() {
+        sent += 1;
+        assert!(sent < 1024, "the server takes everything");
     }
-    // The answer may be lost when the connection is reset under what is still being sent; that it ends is what counts.
-    client.closed().await;
     assert_eq!(server.log.published().size().as_u64(), 0);
 }
 

@@ -66,7 +66,7 @@ async fn half_a_request_does_not_hold_up_the_end() {
     silent.closed().await;
     later.closed().await;
     // What is left is the half request, and whoever sends it may end it in time.
-    half.try_send("st: a\r\n\r\n").await;
+    let _ = half.try_send("st: a\r\n\r\n").await;
     half.closed().await;
     server.stopped().await;
 }
@@ -83,7 +83,7 @@ async fn the_end_under_load_breaks_no_answer() {
             // Each answer is either whole, or the connection was closed between requests.
             loop {
                 let body = format!("{number} {answered}");
-                client.try_send(format!("POST /add HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
+                let _ = client.try_send(format!("POST /add HTTP/1.1\r\nhost: a\r\ncontent-length: {}\r\n\r\n{body}", body.len())).await;
                 let Some(answer) = client.answer_or_end().await else { return answered };
                 assert_eq!(answer.status, 200);
                 answered += 1;
