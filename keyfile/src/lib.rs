@@ -144,10 +144,12 @@ pub fn verifier_key_path(path: &Path) -> PathBuf {
 
 /// Reads the verifier key beside a key file; `None` if there is no such file.
 pub fn load_verifier_key(path: &Path) -> Result<Option<VerifierKey>, LoadError> {
-    load_verifier_key_at(verifier_key_path(path))
+    load_verifier_key_at(&verifier_key_path(path))
 }
 
-fn load_verifier_key_at(path: PathBuf) -> Result<Option<VerifierKey>, LoadError> {
+/// Reads the verifier key in `path`; `None` if there is no such file.
+pub fn load_verifier_key_at(path: &Path) -> Result<Option<VerifierKey>, LoadError> {
+    let path = path.to_owned();
     let text = match File::open(&path) {
         Ok(file) => read(&path, file)?,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
@@ -179,7 +181,7 @@ pub fn load_at(path: &Path, verifier_path: &Path) -> Result<SigningKey, LoadErro
         return Err(LoadError::Readable { path: path.to_owned(), mode });
     }
     let text = read(path, file)?;
-    let verifier_key = load_verifier_key_at(verifier_path.to_owned())?;
+    let verifier_key = load_verifier_key_at(verifier_path)?;
     SigningKey::parse_file(&text, verifier_key.as_ref()).map_err(|error| LoadError::Key { path: path.to_owned(), error })
 }
 

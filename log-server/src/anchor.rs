@@ -8,8 +8,10 @@
 //! The file has two slots that are overwritten in turn, so that a power cut during one write leaves the other whole. Its size never
 //! changes: one `fdatasync` of one block is all that a record costs.
 //!
-//! A slot: magic 8 bytes ‖ generation u64 ‖ tree size u64 ‖ root 32 bytes ‖ SHA-256 of all that, 32 bytes. Numbers are big-endian. The
-//! slots begin at 0 and 4096.
+//! It names the log that it is of, so that the anchor of a new log does not vouch for an old store that is put beside it.
+//!
+//! A slot: magic 8 bytes ‖ generation u64 ‖ log id 16 bytes ‖ tree size u64 ‖ root 32 bytes ‖ SHA-256 of all that, 32 bytes. Numbers are
+//! big-endian. The slots begin at 0 and 4096.
 
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -18,8 +20,11 @@ use std::path::Path;
 
 use tlog::{Hash, TreeSize};
 
+use crate::data_dir::sync_parent;
+use crate::store::LogId;
+
 const MAGIC: [u8; 8] = *b"ACTAANC1";
-const BODY: usize = 56;
+const BODY: usize = 72;
 const SLOT: usize = BODY + 32;
 /// The second slot lies in another block, so that one torn block cannot take both.
 const SLOT_OFFSETS: [u64; 2] = [0, 4096];
@@ -32,9 +37,11 @@ pub struct Anchor {
     generation: u64,
 }
 
-/// What an anchor says: the log had this size and root.
+/// What an anchor says: this log had this size and root.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Anchored {
+    /// The log.
+    pub log_id: LogId,
     /// The tree's size.
     pub size: TreeSize,
     /// The tree's root hash at that size.
@@ -66,7 +73,7 @@ impl Anchor {
         anchor.record(anchored)?;
         anchor.file.sync_all()?;
         std::fs::rename(&temporary, path)?;
-        File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
+        sync_parent(path)?;
         Ok(anchor)
     }
 
@@ -95,6 +102,12 @@ impl Anchor {
         Ok((Anchor { file, generation }, anchored))
     }
 
+    /// An anchor whose records fail.
+    #[cfg(test)]
+    pub(crate) fn unwritable(path: &Path) -> Self {
+        Anchor { file: File::open(path).expect("a test may fail"), generation: 1 }
+    }
+
     /// Records that the log has come to `anchored`. Durable when it returns `Ok`.
     pub fn record(&mut self, anchored: Anchored) -> io::Result<()> {
         let generation = self.generation + 1;
@@ -110,8 +123,9 @@ fn encode(generation: u64, anchored: Anchored) -> [u8; SLOT] {
     let mut slot = [0; SLOT];
     slot[..8].copy_from_slice(&MAGIC);
     slot[8..16].copy_from_slice(&generation.to_be_bytes());
-    slot[16..24].copy_from_slice(&anchored.size.as_u64().to_be_bytes());
-    slot[24..BODY].copy_from_slice(anchored.root.as_bytes());
+    slot[16..32].copy_from_slice(&anchored.log_id.0);
+    slot[32..40].copy_from_slice(&anchored.size.as_u64().to_be_bytes());
+    slot[40..BODY].copy_from_slice(anchored.root.as_bytes());
     let sum = Hash::sha256(&slot[..BODY]);
     slot[BODY..].copy_from_slice(sum.as_bytes());
     slot
@@ -123,7 +137,8 @@ fn decode(slot: &[u8; SLOT]) -> Option<(u64, Anchored)> {
         return None;
     }
     let number = |at: usize| Some(u64::from_be_bytes(slot.get(at..at + 8)?.try_into().ok()?));
-    Some((number(8)?, Anchored { size: TreeSize::new(number(16)?), root: Hash::try_from(&slot[24..BODY]).ok()? }))
+    let log_id = LogId(slot[16..32].try_into().ok()?);
+    Some((number(8)?, Anchored { log_id, size: TreeSize::new(number(32)?), root: Hash::try_from(&slot[40..BODY]).ok()? }))
 }
 
 #[cfg(test)]
@@ -133,7 +148,7 @@ mod tests {
     use super::*;
 
     fn at(size: u64) -> Anchored {
-        Anchored { size: TreeSize::new(size), root: Hash::leaf(&size.to_be_bytes()) }
+        Anchored { log_id: LogId([3; 16]), size: TreeSize::new(size), root: Hash::leaf(&size.to_be_bytes()) }
     }
 
     fn damage(path: &Path, slot: usize) {

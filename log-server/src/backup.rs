@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::data_dir::DataDir;
+use crate::data_dir::{DataDir, sync_parent};
 use crate::store::{RocksStore, StoreError};
 
 /// The log could not be copied.
@@ -20,23 +20,33 @@ pub enum BackupError {
     Exists(PathBuf),
     /// A file cannot be written.
     #[error("cannot write {0}: {1}")]
-    Write(PathBuf, #[source] io::Error),
+    Write(PathBuf, io::Error),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Copies the log in `dir`, whose open store is `store`, into the new directory `out`.
+/// Copies the log in `dir`, whose open store is `store`, into the new directory `out`. What has that name is a whole copy: it is made
+/// under another one.
 pub fn backup(dir: &DataDir, store: &RocksStore, out: &Path) -> Result<(), BackupError> {
-    if out.exists() {
-        return Err(BackupError::Exists(out.into()));
+    let mut partial = out.as_os_str().to_owned();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    for path in [out, &partial] {
+        if path.exists() {
+            return Err(BackupError::Exists(path.into()));
+        }
     }
-    let copy = DataDir::new(out);
-    fs::create_dir_all(out).map_err(|error| BackupError::Write(out.into(), error))?;
+    let failed = |error| BackupError::Write(out.into(), error);
+    let copy = DataDir::new(&partial);
+    fs::create_dir_all(&partial).map_err(failed)?;
     store.copy_to(&copy.db())?;
-    for (from, to) in [(dir.verifier_key(), copy.verifier_key()), (dir.policy(), copy.policy())] {
-        fs::copy(from, &to).map_err(|error| BackupError::Write(to, error))?;
-    }
-    let sync = || -> io::Result<()> { Ok(rustix::fs::syncfs(fs::File::open(out)?)?) };
-    sync().map_err(|error| BackupError::Write(out.into(), error))
+    fs::copy(dir.verifier_key(), copy.verifier_key()).map_err(failed)?;
+    fs::copy(dir.policy(), copy.policy()).map_err(failed)?;
+    let settle = || -> io::Result<()> {
+        rustix::fs::syncfs(fs::File::open(&partial)?)?;
+        fs::rename(&partial, out)?;
+        sync_parent(out)
+    };
+    settle().map_err(failed)
 }

@@ -45,7 +45,7 @@ pub(crate) struct Init {
     /// Which entries are taken in
     #[arg(long, value_enum, default_value_t = Admission::Open)]
     pub(crate) admission: Admission,
-    /// Use this signing key (its name must be ORIGIN) instead of making one; FILE.vkey must be beside it
+    /// Use this signing key (its name must be ORIGIN) instead of making one; FILE.vkey must be beside it. Never one that has signed for a log before
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
 }
@@ -126,6 +126,9 @@ pub(crate) struct Export {
     /// Where the files shall go
     #[arg(long, value_name = "TREE")]
     pub(crate) out: PathBuf,
+    /// Export a backup, or what is left of a log after a loss: the anchor is not asked
+    #[arg(long)]
+    pub(crate) without_anchor: bool,
 }
 
 /// Copies a log that is not running to a new directory.

@@ -3,16 +3,17 @@
 use std::io::Write;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{anyhow, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use log_server::anchor::{Anchor, OpenAnchorError};
+use log_server::anchor::OpenAnchorError;
 use log_server::config::{Config, File, Flags, MessageFormat, MessagesSection};
 use log_server::data_dir::DataDir;
-use log_server::open::{OpenError, open};
+use log_server::open::{OpenError, claim, look};
 use log_server::run::{Addresses, run};
-use log_server::store::RocksOptions;
-use log_server::{backup, create, export, fsck, open as opening, server, startup};
+use log_server::store::{LogId, RocksOptions};
+use log_server::{backup, create, export, fsck, open as opening, server};
 use ring::rand::{SecureRandom, SystemRandom};
 use tlog::checkpoint::Origin;
 use tlog::key::{Algorithm, KeyName, SigningKey};
@@ -40,9 +41,9 @@ fn init(args: &cli::Init) -> anyhow::Result<ExitCode> {
     };
     check_key(&key, &origin)?;
     let mut log_id = [0; 16];
-    SystemRandom::new().fill(&mut log_id).ok().context("the system gives no random numbers")?;
+    SystemRandom::new().fill(&mut log_id).map_err(|_| anyhow!("the system gives no random numbers: look at its kernel messages"))?;
     let dir = DataDir::new(&args.dir);
-    let verifier_key = create::create(&dir, &origin, &key, log_id, RocksOptions::default())?;
+    let verifier_key = create::create(&dir, &origin, &key, LogId(log_id), RocksOptions::default())?;
     println!("created the log {origin} in {}", args.dir.display());
     println!("its verifier key, for everybody: {verifier_key}");
     println!("its signing key, for nobody else: {}; keep a copy of it apart from backups of the log", dir.key().display());
@@ -66,18 +67,30 @@ fn serve(args: cli::Serve) -> anyhow::Result<ExitCode> {
     let config = load_config(args.config.as_deref(), flags)?;
     log_messages(&config.messages)?;
     let dir = DataDir::new(args.dir);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the server's threads")?;
-    runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).context("cannot wait for signals")?;
-        let shutdown = async move {
+    let builder = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let runtime = builder.map_err(|error| anyhow!("cannot start the server's threads: {error}"))?;
+    let ended = runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(|error| anyhow!("cannot wait for signals: {error}"))?;
+        let mut told = async move || {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = tokio::signal::ctrl_c() => {}
             }
         };
+        let shutdown = async move {
+            told().await;
+            // Whoever asks twice means now. Nothing acknowledged is lost by it.
+            tokio::spawn(async move {
+                told().await;
+                eprintln!("acta-log: told to stop twice, so it stops without waiting");
+                std::process::exit(1);
+            });
+        };
         Box::pin(run(&dir, config, announce, shutdown)).await.map_err(anyhow::Error::from)
-    })?;
-    Ok(ExitCode::SUCCESS)
+    });
+    // A read that waits for a broken disk does not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(5));
+    ended.map(|()| ExitCode::SUCCESS)
 }
 
 /// Scripts wait for these lines.
@@ -98,7 +111,7 @@ fn load_config(path: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {
 }
 
 fn log_messages(messages: &MessagesSection) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&messages.level).context("`messages.level` in the configuration")?;
+    let filter = tracing_subscriber::EnvFilter::try_new(&messages.level).map_err(|error| anyhow!("messages.level: {error}"))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     match messages.format {
         MessageFormat::Human => subscriber.init(),
@@ -127,8 +140,8 @@ fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {
         server::load_tls(files)?;
     }
     if let Some(path) = &config.policy {
-        let text = std::fs::read(path).with_context(|| format!("cannot read the policy file {}", path.display()))?;
-        tlog::policy::Policy::parse(&text).with_context(|| format!("the policy file {}", path.display()))?;
+        let text = std::fs::read(path).map_err(|error| anyhow!("cannot read the policy file {}: {error}", path.display()))?;
+        tlog::policy::Policy::parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
     }
     println!("{} is in order", args.config.display());
     Ok(ExitCode::SUCCESS)
@@ -136,14 +149,15 @@ fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {
 
 fn check(args: &cli::Fsck) -> anyhow::Result<ExitCode> {
     let dir = DataDir::new(&args.dir);
-    let log = open(&dir, RocksOptions::default())?;
-    let (anchored, missing) = match Anchor::open(&dir.anchor()) {
-        Ok((_, anchored)) => (Some(anchored), None),
-        Err(error @ (OpenAnchorError::Missing | OpenAnchorError::Damaged)) => (None, Some(OpenError::from(error))),
-        Err(error) => return Err(error.into()),
+    let log = look(&dir, RocksOptions::default())?;
+    let backup = matches!(log.anchored, Err(OpenAnchorError::Missing)) && !dir.key().exists();
+    let (anchored, missing) = match log.anchored {
+        Ok(anchored) => (Some(anchored), None),
+        Err(_) if backup => (None, None),
+        Err(error) => (None, Some(OpenError::Anchor(error))),
     };
     let bar = progress_bar("checking");
-    let report = fsck::check(&log.store, log.key.verifier_key(), anchored, &mut |done, total| progress(&bar, done, total));
+    let report = fsck::check(&log.store, &log.key, anchored, &mut |done, total| progress(&bar, done, total));
     bar.finish_and_clear();
     println!("{} entries of {} bytes, and {} published heads, hashed and compared", report.entries, report.bytes, report.heads);
     for problem in &report.problems {
@@ -155,17 +169,24 @@ fn check(args: &cli::Fsck) -> anyhow::Result<ExitCode> {
     if report.problems.len() >= fsck::MAX_PROBLEMS {
         println!("... and maybe more: stopped after {} problems", fsck::MAX_PROBLEMS);
     }
-    if report.problems.is_empty() && missing.is_none() {
-        println!("the log is whole");
-        return Ok(ExitCode::SUCCESS);
+    if !report.problems.is_empty() || missing.is_some() {
+        return Ok(ExitCode::from(1));
     }
-    Ok(ExitCode::from(1))
+    println!("the log is whole{}", if backup { "; it has neither key nor anchor, as a backup should be" } else { "" });
+    Ok(ExitCode::SUCCESS)
 }
 
 fn write_tree(args: &cli::Export) -> anyhow::Result<ExitCode> {
-    let log = open(&DataDir::new(&args.dir), RocksOptions::default())?;
+    let dir = DataDir::new(&args.dir);
     let bar = progress_bar("exporting");
-    let exported = export::export(&log.store, &log.head, &args.out, &mut |done, total| progress(&bar, done, total))?;
+    let mut progress = |done, total| progress(&bar, done, total);
+    let exported = if args.without_anchor {
+        let log = look(&dir, RocksOptions::default())?;
+        export::export(&log.store, &log.head, &args.out, &mut progress)?
+    } else {
+        let log = claim(&dir, RocksOptions::default())?;
+        export::export(&log.store, &log.head, &args.out, &mut progress)?
+    };
     bar.finish_and_clear();
     println!("{}: {} files written, {} kept from before", args.out.display(), exported.written, exported.kept);
     Ok(ExitCode::SUCCESS)
@@ -173,10 +194,10 @@ fn write_tree(args: &cli::Export) -> anyhow::Result<ExitCode> {
 
 fn copy(args: &cli::Backup) -> anyhow::Result<ExitCode> {
     let dir = DataDir::new(&args.dir);
-    let log = open(&dir, RocksOptions::default())?;
-    startup::rebuild_edge(&log.store, &log.head)?;
+    let log = claim(&dir, RocksOptions::default())?;
     backup::backup(&dir, &log.store, &args.out)?;
-    println!("{}: a copy of {} entries, without the signing key", args.out.display(), log.head.size());
+    println!("{}: a copy of {} entries, without signing key and anchor", args.out.display(), log.head.size());
+    println!("On the same disk it shares files with the log: move it to another disk before you rely on it.");
     Ok(ExitCode::SUCCESS)
 }
 

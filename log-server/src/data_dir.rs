@@ -91,3 +91,9 @@ impl DataDir {
         }
     }
 }
+
+/// Makes the name of a new file or directory durable: it survives a power cut only once its parent is on the disk as well.
+pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    File::open(parent)?.sync_all()
+}

@@ -1,7 +1,8 @@
 //! Exporting a log as a tree of files that any web server can serve (C2SP tlog-tiles): `acta-log export`.
 //!
 //! Files are written under another name and renamed, and the checkpoint comes last, after all else is on the disk: whenever the export
-//! is interrupted, what is there is a whole, smaller export or the beginning of one, and a rerun writes only what is missing.
+//! is interrupted, what its checkpoint needs is there. A rerun compares what it finds with what should be there and writes what differs,
+//! so neither an interrupted export of another log nor files that a power cut emptied survive it.
 
 use std::fs::{self, File};
 use std::io;
@@ -26,7 +27,7 @@ pub enum ExportError {
     Store(#[from] StoreError),
     /// A file cannot be written.
     #[error("cannot write {0}: {1}. What was exported so far stays; run the same command again to go on")]
-    Write(PathBuf, #[source] io::Error),
+    Write(PathBuf, io::Error),
     /// The directory holds the export of another log, or of another history of this one.
     #[error("{0} holds a checkpoint that does not belong to this log's history: choose another directory")]
     OtherLog(PathBuf),
@@ -48,18 +49,17 @@ pub fn export<S: Store>(store: &S, head: &Head, out: &Path, progress: &mut dyn F
     check_earlier(store, head, out)?;
     let mut tree = Tree { out, exported: Exported::default() };
     for bundle in bundles_of(size) {
-        tree.file(&bundle.path(), || {
-            startup::check_bundle(store, bundle)?;
-            let mut bytes = Vec::new();
-            for entry in store.entries(bundle.first_index(), bundle.width())? {
-                encode_entry(&entry, &mut bytes).map_err(|_| StoreError::from(Damage::MalformedRow("entries")))?;
-            }
-            Ok(bytes)
-        })?;
+        startup::check_bundle(store, bundle)?;
+        let mut bytes = Vec::new();
+        for entry in store.entries(bundle.first_index(), bundle.width())? {
+            encode_entry(&entry, &mut bytes).map_err(|_| StoreError::from(Damage::MalformedRow("entries")))?;
+        }
+        tree.file(&bundle.path(), &bytes)?;
         progress(bundle.first_index().as_u64() + u64::from(bundle.width()), size.as_u64());
     }
     for tile in tiles_of(size) {
-        tree.file(&tile.path(), || Ok(store.tile(tile)?.iter().flat_map(|hash| *hash.as_bytes()).collect()))?;
+        let bytes: Vec<u8> = store.tile(tile)?.iter().flat_map(|hash| *hash.as_bytes()).collect();
+        tree.file(&tile.path(), &bytes)?;
     }
     tree.settle()?;
     tree.replace("checkpoint", &head.bytes())?;
@@ -91,13 +91,13 @@ struct Tree<'a> {
 }
 
 impl Tree<'_> {
-    /// Writes a file that never changes once it is there.
-    fn file(&mut self, path: &str, bytes: impl FnOnce() -> Result<Vec<u8>, ExportError>) -> Result<(), ExportError> {
-        if self.out.join(path).is_file() {
+    /// Writes a file, unless it is there as it should be.
+    fn file(&mut self, path: &str, bytes: &[u8]) -> Result<(), ExportError> {
+        if fs::read(self.out.join(path)).is_ok_and(|found| found == bytes) {
             self.exported.kept += 1;
             return Ok(());
         }
-        self.replace(path, &bytes()?)
+        self.replace(path, bytes)
     }
 
     fn replace(&mut self, path: &str, bytes: &[u8]) -> Result<(), ExportError> {

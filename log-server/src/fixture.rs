@@ -17,7 +17,8 @@ use crate::log::{Log, Options, WriteSide};
 use crate::metrics::Metrics;
 use crate::queue::AddError;
 use crate::startup::StartupError;
-use crate::store::{Identity, MemoryStore, Store, TreeState};
+
+use crate::store::{Identity, LogId, MemoryStore, Store, TreeState};
 
 pub(crate) const ORIGIN: &str = "log.test/2026";
 
@@ -26,7 +27,7 @@ pub(crate) fn key() -> SigningKey {
 }
 
 pub(crate) fn identity() -> Identity {
-    Identity { origin: ORIGIN.into(), verifier_key: key().verifier_key().to_string(), log_id: [1; 16] }
+    Identity { origin: ORIGIN.into(), verifier_key: key().verifier_key().to_string(), log_id: LogId([1; 16]) }
 }
 
 pub(crate) fn empty_tree() -> TreeState {
@@ -48,7 +49,7 @@ impl Fixture {
     }
 
     pub(crate) fn anchor_at(&self, tree: &TreeState) {
-        Anchor::create(&self.dir.path().join("anchor"), Anchored { size: tree.size, root: tree.root }).unwrap();
+        Anchor::create(&self.dir.path().join("anchor"), Anchored { log_id: identity().log_id, size: tree.size, root: tree.root }).unwrap();
     }
 
     pub(crate) fn anchored(&self) -> Anchored {

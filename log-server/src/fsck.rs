@@ -1,18 +1,20 @@
 //! Checking a whole store, offline: `acta-log fsck`.
 //!
 //! Every entry is hashed again, every hash of every tile computed again from the entries, every published head compared with the root
-//! at its size, and every entry looked up in the index of leaf hashes. What is wrong is collected, not only the first of it.
+//! at its size, and every entry looked up in the index of leaf hashes; rows that should not be there are counted. What is wrong is
+//! collected, not only the first of it; only entries that cannot be read end the walk, since nothing after them can be computed.
 
+use bytes::Bytes;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::key::VerifierKey;
-use tlog::merkle::{Appender, Node};
+use tlog::merkle::Appender;
 use tlog::tiles::{BundleId, TileId, bundles_of};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use crate::anchor::Anchored;
 use crate::sequencer::TileRows;
 use crate::startup::{self, StartupError};
-use crate::store::{Store, StoreError};
+use crate::store::{Store, StoreError, TileRow};
 
 /// Where reporting stops: a store with so many problems has one cause.
 pub const MAX_PROBLEMS: usize = 100;
@@ -54,9 +56,27 @@ pub enum Problem {
     /// The entries do not give the signed root.
     #[error("the entries give another root than the signed head at size {0}")]
     RootDiffers(TreeSize),
-    /// A published head cannot be read or does not carry the log's signature.
-    #[error("the published head that covers index {0} cannot be read or does not carry the log's signature")]
-    BadHead(LeafIndex),
+    /// Tiles have more or fewer hashes than the tree.
+    #[error("the tiles of level {level} have {found} hashes instead of {expected}")]
+    HashCount {
+        /// The level.
+        level: usize,
+        /// Hashes in the store.
+        found: u64,
+        /// Hashes that a tree of this size has there.
+        expected: u64,
+    },
+    /// A published head cannot be read, does not carry the log's signature, or is of another size than it is kept under.
+    #[error("the published head that is kept for size {0} cannot be read, is of another size, or does not carry the log's signature")]
+    BadHead(TreeSize),
+    /// The newest head was never published.
+    #[error("the last published head is of size {published}, the log's newest of size {size}")]
+    Unpublished {
+        /// The largest published size, 0 if none.
+        published: u64,
+        /// The log's size.
+        size: TreeSize,
+    },
     /// A published head does not fit the entries.
     #[error("the published head of size {0} has another root than the entries give at that size")]
     HeadDiffers(TreeSize),
@@ -89,109 +109,140 @@ pub fn check<S: Store>(store: &S, key: &VerifierKey, anchored: Option<Anchored>,
         [startup::rebuild_edge(store, &head).map(drop), anchored.map_or(Ok(()), |anchored| startup::check_anchor(store, &head, anchored))];
     report.problems.extend(first_look.into_iter().filter_map(Result::err).map(Problem::from));
 
-    let mut pass = Pass { store, key, edge: Appender::new(), heads_from: 0, report };
+    let mut walk = Walk { store, key, edge: Appender::new(), next_head: None, report };
+    walk.seek_head(TreeSize::ZERO);
     for bundle in bundles_of(head.size()) {
-        if pass.report.problems.len() >= MAX_PROBLEMS {
-            return pass.report;
+        if walk.report.problems.len() >= MAX_PROBLEMS {
+            return walk.report;
         }
-        if let Err(error) = pass.bundle(bundle) {
-            pass.report.problems.push(error.into());
-            return pass.report; // without these entries nothing after them can be computed
+        if let Err(error) = walk.bundle(bundle) {
+            walk.problem(error);
+            return walk.report; // without these entries nothing after them can be computed
         }
-        progress(pass.report.entries, head.size().as_u64());
+        progress(walk.report.entries, head.size().as_u64());
     }
-    if pass.edge.root() != head.root() {
-        pass.report.problems.push(Problem::RootDiffers(head.size()));
+    if walk.edge.root() != head.root() {
+        walk.problem(Problem::RootDiffers(head.size()));
     }
-    match store.count_leaves() {
-        Ok(rows) if rows == head.size().as_u64() => {}
-        Ok(rows) => pass.report.problems.push(Problem::LeafCount { rows, size: head.size() }),
-        Err(error) => pass.report.problems.push(error.into()),
-    }
-    pass.report
+    walk.count_rows(head.size());
+    walk.report
 }
 
 /// One walk over the log, from the first entry to the last.
-struct Pass<'a, S> {
+struct Walk<'a, S> {
     store: &'a S,
     key: &'a VerifierKey,
     edge: Appender,
-    /// Published heads below this size have been compared.
-    heads_from: u64,
+    /// The next published head that the walk comes to, with the size that it is kept under.
+    next_head: Option<(TreeSize, Bytes)>,
     report: Report,
 }
 
-impl<S: Store> Pass<'_, S> {
+impl<S: Store> Walk<'_, S> {
+    fn problem(&mut self, problem: impl Into<Problem>) {
+        self.report.problems.push(problem.into());
+    }
+
+    /// Fails only if the entries cannot be read.
     fn bundle(&mut self, bundle: BundleId) -> Result<(), StoreError> {
         let entries = self.store.entries(bundle.first_index(), bundle.width())?;
         let leaves: Vec<Hash> = entries.iter().map(|entry| Hash::leaf(entry)).collect();
         self.report.entries += u64::from(bundle.width());
         self.report.bytes += entries.iter().map(|entry| u64::try_from(entry.len()).unwrap_or(0)).sum::<u64>();
-        self.check_index(bundle.first_index(), &leaves)?;
+        self.check_index(bundle.first_index(), &leaves);
         let mut rows = TileRows::default();
         for leaf in leaves {
-            let mut add = |node: Node, hash| rows.add(node, hash);
-            if self.edge.append(leaf, &mut add).is_err() {
+            if self.edge.append(leaf, |node, hash| rows.add(node, hash)).is_err() {
                 break; // no store has 2^63 entries
             }
-            self.check_heads()?;
+            self.check_head();
         }
-        self.check_tiles(rows)
-    }
-
-    fn check_index(&mut self, first: LeafIndex, leaves: &[Hash]) -> Result<(), StoreError> {
-        let found = self.store.find_leaves(leaves)?;
-        for (index, found) in (first.as_u64()..).map(LeafIndex::new).zip(found) {
-            if found != Some(index) {
-                self.report.problems.push(Problem::LeafNotIndexed(index));
-            }
-        }
+        rows.rows.iter().for_each(|row| self.check_tile(row));
         Ok(())
     }
 
-    /// Compares the hashes that this bundle adds to tiles with those stored.
-    fn check_tiles(&mut self, rows: TileRows) -> Result<(), StoreError> {
-        for row in rows.rows {
-            let end = usize::from(row.offset) + row.hashes.len();
-            let Some(id) = u16::try_from(end).ok().and_then(|width| TileId::new(row.level, row.number, width)) else { continue };
-            let stored = self.store.tile(id)?;
-            let differing = stored[usize::from(row.offset)..].iter().zip(&row.hashes).position(|(stored, computed)| stored != computed);
-            if let Some(at) = differing {
-                let position = usize::from(row.offset) + at;
-                self.report.problems.push(match row.level {
-                    0 => Problem::EntryDiffers(LeafIndex::new(row.number * 256 + u64::try_from(position).unwrap_or(0))),
-                    level => Problem::TileDiffers { level, number: row.number, position },
-                });
+    fn check_index(&mut self, first: LeafIndex, leaves: &[Hash]) {
+        match self.store.find_leaves(leaves) {
+            Ok(found) => {
+                let indexes = (first.as_u64()..).map(LeafIndex::new);
+                let lost = indexes.zip(found).filter(|(index, found)| *found != Some(*index));
+                self.report.problems.extend(lost.map(|(index, _)| Problem::LeafNotIndexed(index)));
+            }
+            Err(error) => self.problem(error),
+        }
+    }
+
+    /// Compares the hashes that a bundle adds to a tile with those stored.
+    fn check_tile(&mut self, row: &TileRow) {
+        let first = usize::from(row.offset);
+        let width = u16::try_from(first + row.hashes.len()).ok();
+        let Some(id) = width.and_then(|width| TileId::new(row.level, row.number, width)) else { return };
+        let stored = match self.store.tile(id) {
+            Ok(stored) => stored,
+            Err(error) => return self.problem(error),
+        };
+        if let Some(at) = stored.iter().skip(first).zip(&row.hashes).position(|(stored, computed)| stored != computed) {
+            let position = first + at;
+            self.problem(match row.level {
+                0 => Problem::EntryDiffers(LeafIndex::new(row.number * 256 + u64::try_from(position).unwrap_or(0))),
+                level => Problem::TileDiffers { level, number: row.number, position },
+            });
+        }
+    }
+
+    /// Finds the next published head of at least this size.
+    fn seek_head(&mut self, from: TreeSize) {
+        match self.store.head_from(from) {
+            Ok(head) => self.next_head = head,
+            Err(error) => {
+                self.next_head = None;
+                self.problem(error);
             }
         }
-        Ok(())
     }
 
     /// Compares the published head of the size that the walk has come to, if there is one.
-    fn check_heads(&mut self) -> Result<(), StoreError> {
+    fn check_head(&mut self) {
         let size = self.edge.size();
-        if size.as_u64() < self.heads_from {
-            return Ok(());
+        let Some((kept_under, bytes)) = self.next_head.take_if(|(kept_under, _)| *kept_under == size) else { return };
+        let signed = SignedCheckpoint::parse(&bytes)
+            .ok()
+            .filter(|signed| signed.checkpoint().size() == kept_under && signed.verify_log(std::slice::from_ref(self.key)).is_ok());
+        match signed {
+            None => self.problem(Problem::BadHead(kept_under)),
+            Some(signed) if *signed.checkpoint().root() != self.edge.root() => self.problem(Problem::HeadDiffers(size)),
+            Some(_) => self.report.heads += 1,
         }
-        let index = LeafIndex::new(size.as_u64() - 1);
-        let Some(bytes) = self.store.head_covering(index)? else {
-            self.heads_from = u64::MAX;
-            return Ok(());
-        };
-        let signed = SignedCheckpoint::parse(&bytes).ok();
-        let Some(signed) = signed.filter(|signed| signed.verify_log(std::slice::from_ref(self.key)).is_ok()) else {
-            self.report.problems.push(Problem::BadHead(index));
-            self.heads_from = size.as_u64() + 1;
-            return Ok(());
-        };
-        self.heads_from = signed.checkpoint().size().as_u64();
-        if signed.checkpoint().size() == size {
-            self.report.heads += 1;
-            self.heads_from += 1;
-            if *signed.checkpoint().root() != self.edge.root() {
-                self.report.problems.push(Problem::HeadDiffers(size));
+        self.seek_head(TreeSize::new(size.as_u64() + 1));
+    }
+
+    /// Rows that the walk did not ask for are found by counting.
+    fn count_rows(&mut self, size: TreeSize) {
+        match self.store.count_leaves() {
+            Ok(rows) if rows == size.as_u64() => {}
+            Ok(rows) => self.problem(Problem::LeafCount { rows, size }),
+            Err(error) => self.problem(error),
+        }
+        match self.store.count_hashes() {
+            Ok(counts) => {
+                for level in 0..counts.len().max(8) {
+                    let found = counts.get(level).copied().unwrap_or(0);
+                    let shift = u32::try_from(level * 8).unwrap_or(u32::MAX);
+                    let expected = size.as_u64().checked_shr(shift).unwrap_or(0);
+                    if found != expected {
+                        self.problem(Problem::HashCount { level, found, expected });
+                    }
+                }
             }
+            Err(error) => self.problem(error),
         }
-        Ok(())
+        if let Ok(extent) = self.store.extent()
+            && extent.published.unwrap_or(0) != size.as_u64()
+        {
+            self.problem(Problem::Unpublished { published: extent.published.unwrap_or(0), size });
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

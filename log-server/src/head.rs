@@ -11,7 +11,8 @@ use tlog::checkpoint::SignedCheckpoint;
 use tlog::{Hash, TreeSize};
 use tokio::sync::watch;
 
-use crate::store::TreeState;
+use crate::anchor::Anchored;
+use crate::store::{LogId, TreeState};
 
 /// A signed head of the log.
 #[derive(Clone, Debug)]
@@ -51,6 +52,10 @@ impl Head {
     /// When this process made or loaded the head.
     pub fn at(&self) -> SystemTime {
         self.at
+    }
+
+    pub(crate) fn anchored(&self, log_id: LogId) -> Anchored {
+        Anchored { log_id, size: self.size(), root: self.root() }
     }
 
     pub(crate) fn tree_state(&self) -> TreeState {

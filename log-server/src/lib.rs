@@ -13,6 +13,7 @@ pub mod create;
 pub mod data_dir;
 mod disk;
 pub mod export;
+mod files;
 pub mod fsck;
 pub mod head;
 pub mod http;

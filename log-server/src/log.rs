@@ -84,12 +84,13 @@ pub struct WriteSide(oneshot::Receiver<Result<(), SequencerError>>);
 impl WriteSide {
     /// Resolves when the sequencer has ended: well after [`Log::close`], or with the error that it ended over. The process must then end.
     pub async fn ended(&mut self) -> Result<(), SequencerError> {
-        (&mut self.0).await.unwrap_or(Err(SequencerError::Head))
+        (&mut self.0).await.unwrap_or(Err(SequencerError::Panicked))
     }
 }
 
 impl<S: Store> Log<S> {
     /// Checks that the log may be started (steps 2 to 4 of [`crate::startup`]) and starts it. Must be called in a tokio runtime.
+    /// `anchored` is what `anchor` says; it is brought up to the store's head, which may be one commit ahead, before anything leaves.
     pub fn start(
         store: S,
         key: SigningKey,
@@ -101,20 +102,21 @@ impl<S: Store> Log<S> {
         let head = startup::check_identity(&store, &verifier_key)?;
         let edge = startup::rebuild_edge(&store, &head)?;
         startup::check_anchor(&store, &head, anchored)?;
-        // The store may be one commit ahead: its head leaves this process only when the anchor has it, like any other.
-        anchor.record(Anchored { size: head.size(), root: head.root() }).map_err(StartupError::Anchor)?;
+        anchor.record(head.anchored(anchored.log_id)).map_err(StartupError::Anchor)?;
         metrics.started(head.size());
 
         let origin = head.checkpoint().checkpoint().origin().clone();
         let store = Arc::new(store);
         let queue = Arc::new(Queue::new(options.queue));
-        let (publisher, published) = Publisher::new(head);
+        let (publisher, published) = Publisher::new(head.clone());
         let (answers, answered) = mpsc::unbounded_channel();
         let sequencer = Sequencer {
             store: Arc::clone(&store),
             queue: Arc::clone(&queue),
             anchor,
             edge,
+            signed_root: head.root(),
+            log_id: anchored.log_id,
             origin: origin.clone(),
             key,
             publisher,
@@ -217,10 +219,7 @@ impl<S: Store> Log<S> {
         if !id.is_within(self.published().size()) {
             return Ok(None);
         }
-        self.assembled(Resource::Tile(id), id.is_full(), || {
-            Ok(self.inner.store.tile(id)?.iter().flat_map(|hash| *hash.as_bytes()).collect())
-        })
-        .map(Some)
+        self.reading(|| self.read_tile(id)).map(Some)
     }
 
     /// An entry bundle's bytes; `None` if the published tree does not have it. May read from the disk.
@@ -228,20 +227,13 @@ impl<S: Store> Log<S> {
         if !id.is_within(self.published().size()) {
             return Ok(None);
         }
-        self.assembled(Resource::Bundle(id), id.is_full(), || {
-            let entries = self.inner.store.entries(id.first_index(), id.width())?;
-            let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 2).sum());
-            for entry in &entries {
-                encode_entry(entry, &mut bytes).map_err(|_| Damage::MalformedRow("entries"))?;
-            }
-            Ok(bytes)
-        })
-        .map(Some)
+        self.reading(|| self.read_bundle(id)).map(Some)
     }
 
-    /// The index of the entry with this leaf hash, whether it is published yet or not.
+    /// The index of the entry with this leaf hash; `None` if the published head does not cover one.
     pub fn find(&self, leaf: &Hash) -> Result<Option<LeafIndex>, ReadError> {
-        Ok(self.inner.store.find_leaves(&[*leaf])?.pop().flatten())
+        let size = self.published().size();
+        self.reading(|| Ok(self.inner.store.find_leaves(&[*leaf])?.pop().flatten().filter(|index| size.contains(*index))))
     }
 
     /// A receipt for an entry under the published head; `None` if that does not cover it. It has been verified.
@@ -250,6 +242,10 @@ impl<S: Store> Log<S> {
         if !head.size().contains(index) {
             return Ok(None);
         }
+        self.reading(|| self.receipt_under(&head, index)).map(Some)
+    }
+
+    fn receipt_under(&self, head: &Head, index: LeafIndex) -> Result<Proof, ReadError> {
         let entry = self.inner.store.entries(index, 1)?.pop().ok_or(StoreError::from(Damage::MissingEntry(index.as_u64())))?;
         let mut nodes = Nodes { log: self, size: head.size(), last: None };
         let hashes = merkle::prove_inclusion(index, head.size(), |node| nodes.get(node)).map_err(|error| match error {
@@ -260,12 +256,24 @@ impl<S: Store> Log<S> {
         merkle::verify_inclusion(&Hash::leaf(&entry), index, head.size(), &hashes, &head.root())
             .map_err(|_| ReadError::ProofFails(index))?;
         let proof = Proof::new(Some(entry.to_vec()), index, hashes, head.checkpoint().clone());
-        proof.map(Some).map_err(|_| ReadError::ProofFails(index))
+        proof.map_err(|_| ReadError::ProofFails(index))
     }
 
     /// The smallest published head that covers an entry, as a note; `None` if none does yet.
     pub fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, ReadError> {
-        Ok(self.inner.store.head_covering(index)?)
+        if !self.published().size().contains(index) {
+            return Ok(None);
+        }
+        let size = TreeSize::new(index.as_u64().saturating_add(1));
+        self.reading(|| Ok(self.inner.store.head_from(size)?.map(|(_, head)| head)))
+    }
+
+    /// Reads, and stops the write side if that fails: over an error of the store nothing goes on.
+    fn reading<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
+        read().inspect_err(|error| {
+            tracing::error!("{error}");
+            self.inner.queue.fail(AddError::Failed);
+        })
     }
 
     /// What can be said of an entry before it is queued; gives its leaf hash.
@@ -280,6 +288,23 @@ impl<S: Store> Log<S> {
             return Err(AddError::DiskFull);
         }
         Ok(Hash::leaf(entry))
+    }
+
+    fn read_tile(&self, id: TileId) -> Result<Bytes, ReadError> {
+        self.assembled(Resource::Tile(id), id.is_full(), || {
+            Ok(self.inner.store.tile(id)?.iter().flat_map(|hash| *hash.as_bytes()).collect())
+        })
+    }
+
+    fn read_bundle(&self, id: BundleId) -> Result<Bytes, ReadError> {
+        self.assembled(Resource::Bundle(id), id.is_full(), || {
+            let entries = self.inner.store.entries(id.first_index(), id.width())?;
+            let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 2).sum());
+            for entry in &entries {
+                encode_entry(entry, &mut bytes).map_err(|_| Damage::MalformedRow("entries"))?;
+            }
+            Ok(bytes)
+        })
     }
 
     fn assembled(
@@ -312,8 +337,7 @@ impl<S: Store> Nodes<'_, S> {
         let broken = StoreError::from(Damage::BrokenTile { level: part.level, number: part.number, position: part.first });
         let Some(id) = TileId::for_size(part.level, part.number, self.size) else { return Err(broken.into()) };
         if self.last.as_ref().is_none_or(|tile| tile.id() != id) {
-            let bytes = self.log.tile(id)?.unwrap_or_default();
-            self.last = Tile::parse(id, &bytes).ok();
+            self.last = Tile::parse(id, &self.log.read_tile(id)?).ok();
         }
         let within = node.height % TILE_HEIGHT;
         self.last.as_ref().and_then(|tile| tile.node(within, part.first >> within)).ok_or(broken.into())
@@ -334,9 +358,7 @@ fn spawn<S: Store>(sequencer: Sequencer<S>) -> WriteSide {
     struct Ended(Arc<Queue>);
     impl Drop for Ended {
         fn drop(&mut self) {
-            if self.0.closed().is_none() {
-                self.0.fail(AddError::Failed);
-            }
+            self.0.fail(self.0.closed().unwrap_or(AddError::Failed));
         }
     }
     let (done, ended) = oneshot::channel();

@@ -15,7 +15,7 @@ fn main() -> ExitCode {
     match commands::execute(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("acta-log: {error:#}");
+            eprintln!("acta-log: {error}"); // each error names its own cause
             ExitCode::from(1)
         }
     }

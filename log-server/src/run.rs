@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use prometheus::Registry;
 use tlog::key::VerifierKey;
@@ -12,17 +13,16 @@ use tlog::policy::Policy;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::anchor::Anchor;
-use crate::config::Config;
+use crate::config::{Config, Http};
 use crate::data_dir::DataDir;
-use crate::disk;
 use crate::http::HttpMetrics;
 use crate::log::{Log, WriteSide};
 use crate::metrics::Metrics;
-use crate::open::{OpenError, OpenLog, open};
+use crate::open::{Claim, OpenError, claim};
 use crate::sequencer::SequencerError;
 use crate::startup::StartupError;
 use crate::store::{RocksOptions, RocksStore};
+use crate::{disk, files};
 use crate::{ops, server};
 
 /// The server did not start, or stopped over an error.
@@ -34,10 +34,10 @@ pub enum RunError {
     Open(#[from] OpenError),
     /// The policy file cannot be read.
     #[error("cannot read the policy file {0}: {1}")]
-    ReadPolicy(PathBuf, #[source] io::Error),
+    ReadPolicy(PathBuf, io::Error),
     /// The policy file is malformed.
     #[error("{0}: {1}")]
-    Policy(PathBuf, #[source] tlog::policy::PolicyError),
+    Policy(PathBuf, tlog::policy::PolicyError),
     /// The policy does not accept this log.
     #[error("the policy {path} does not accept this log: add the line `log {key}` to it")]
     PolicyWithoutLog {
@@ -51,7 +51,7 @@ pub enum RunError {
     Witnesses(PathBuf),
     /// A listener cannot be opened.
     #[error("cannot listen on {0}: {1}. Choose another address with --listen or --ops-listen")]
-    Listen(SocketAddr, #[source] io::Error),
+    Listen(SocketAddr, io::Error),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] server::TlsError),
@@ -61,6 +61,14 @@ pub enum RunError {
     /// The write side stopped over an error.
     #[error("the log stopped: {0}")]
     Sequencer(#[from] SequencerError),
+    /// The write side stopped because something could not be read.
+    #[error("the log stopped: its store could not be read, as the message before this one says. `acta-log fsck --dir DIR` tells more")]
+    Unreadable,
+    /// The last commit does not come to its end.
+    #[error(
+        "the log was told to stop, but its disk does not answer. What was acknowledged is safe; what was not may have to be sent again"
+    )]
+    Stuck,
 }
 
 impl From<StartupError> for RunError {
@@ -68,6 +76,9 @@ impl From<StartupError> for RunError {
         RunError::Open(error.into())
     }
 }
+
+/// How long the last commit may take after the last request was answered or cut off.
+const LAST_COMMIT: Duration = Duration::from_secs(30);
 
 /// Where a server listens, once it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,6 +94,9 @@ pub struct Addresses {
 /// Opens the log in `dir`, serves it until `shutdown` resolves, then drains: requests that have begun are answered, what waits is
 /// committed. `ready` is told the addresses once the listeners are open. Returns early, with the error, when the write side fails.
 pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    // Before anything else: a listener that says it listens shall be able to.
+    let tls = config.http.tls.as_ref().map(server::load_tls).transpose()?;
+    let max_connections = files::room_for_connections(config.http.max_connections);
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let (log, mut write_side) = start(dir, &config, &metrics)?;
@@ -106,30 +120,38 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
         tokio::spawn(served);
     }
     let http_metrics = HttpMetrics::new(&registry)?;
-    let mut served = Box::pin(server::serve(log.clone(), public, config.http, http_metrics, until_closed(stopping)));
+    let http = Http { max_connections, ..config.http };
+    let served = server::serve(log.clone(), public, tls, http, http_metrics, until_closed(stopping));
+    let served = tokio::spawn(served);
     let failed = tokio::select! {
-        served = &mut served => return Ok(served?), // TLS is the only thing that ends it before it is told to
         ended = write_side.ended() => Some(ended),
         () = shutdown => None,
     };
     drop(stop);
-    served.await?;
+    // It ends by its own deadline; a defect in it must not keep what waits from being committed.
+    if let Err(error) = served.await {
+        tracing::error!("the public listener ended over a defect of acta-log, please report it: {error}");
+    }
     log.close();
     watcher.abort();
     match failed {
-        Some(ended) => Ok(ended?),
-        None => Ok(write_side.ended().await?),
+        Some(ended) => ended.map_err(RunError::from).and(Err(RunError::Unreadable)),
+        None => tokio::time::timeout(LAST_COMMIT, write_side.ended()).await.map_err(|_| RunError::Stuck)?.map_err(RunError::from),
     }
 }
 
 /// Steps 1 to 5 of [`crate::startup`], and the policy.
 fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Log<RocksStore>, WriteSide), RunError> {
-    let OpenLog { lock, key, store, .. } = open(dir, RocksOptions::default())?;
+    let Claim { lock, store, head, anchor, anchored } = claim(dir, RocksOptions::default())?;
+    let key = keyfile::load_at(&dir.key(), &dir.verifier_key()).map_err(OpenError::from)?;
     let path = config.policy.clone().unwrap_or_else(|| dir.policy());
     let text = std::fs::read(&path).map_err(|error| RunError::ReadPolicy(path.clone(), error))?;
-    check_policy(path, &text, key.verifier_key())?;
-    let anchor = Anchor::open(&dir.anchor()).map_err(OpenError::from)?;
-    let started = Log::start(store, key, anchor, config.log, Arc::clone(metrics))?;
+    let policy = check_policy(path, &text, key.verifier_key())?;
+    tracing::info!(origin = %head.checkpoint().checkpoint().origin(), entries = %head.size(), root = %head.root(), "the log is in order");
+    if !policy.has_witness_quorum() {
+        tracing::info!("no witnesses: if this disk's state is ever replaced by an older copy of all of it, only readers can notice");
+    }
+    let started = Log::start(store, key, (anchor, anchored), config.log, Arc::clone(metrics))?;
     // The lock lives as long as the process: a server that could give it up could be followed by a second one too early.
     std::mem::forget(lock);
     Ok(started)

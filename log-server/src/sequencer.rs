@@ -4,8 +4,8 @@
 //! storage in one atomic batch, and the anchor beside it is too. So there is no state between "accepted" and "in the tree".
 //!
 //! **What is signed is what is stored.** Leaf hashes are computed again from the bytes of the encoded batch and compared with those
-//! computed on arrival; the new root is computed from these and from the previous right edge. A bit that flips in memory between
-//! arrival and commit stops the process before anything is signed.
+//! computed on arrival. The right edge, which stays in memory between commits, must still have the root that was signed last, and is extended twice.
+//! A bit that flips in memory anywhere on the way stops the process before anything is signed.
 //!
 //! **Errors end it.** When a commit fails, its outcome is unknown until the store is opened again. Nothing is tried again here.
 
@@ -21,11 +21,11 @@ use tlog::merkle::Appender;
 use tlog::{Hash, LeafIndex};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::anchor::{Anchor, Anchored};
+use crate::anchor::Anchor;
 use crate::head::{Head, Publisher};
 use crate::metrics::Metrics;
 use crate::queue::{AddError, Queue, Waiting};
-use crate::store::{Commit, Store, StoreError, TileRow};
+use crate::store::{Commit, LogId, Store, StoreError, TileRow};
 
 /// Why the write side stopped. The process must end; its next start finds out what was written.
 #[derive(Debug, thiserror::Error)]
@@ -36,7 +36,7 @@ pub enum SequencerError {
     Store(#[from] StoreError),
     /// The anchor could not be written.
     #[error("the anchor could not be written: {0}. See the disk's health and free space, then start acta-log again")]
-    Anchor(#[source] io::Error),
+    Anchor(io::Error),
     /// The bytes of a queued entry changed after it arrived.
     #[error(
         "the bytes of a waiting entry changed in memory (leaf hash {arrived} on arrival, {staged} before storing). Nothing was signed. \
@@ -48,9 +48,21 @@ pub enum SequencerError {
         /// The leaf hash of what was about to be stored.
         staged: Hash,
     },
-    /// The tree has no room for more leaves, or its head cannot be signed.
-    #[error("the log's head could not be made: its tree is full, or its key does not sign")]
-    Head,
+    /// The right edge of the tree changed in memory, or was computed wrongly.
+    #[error(
+        "the tree's right edge changed in memory. Nothing was signed. This machine's memory or processor is faulty: test it before you \
+         start acta-log again"
+    )]
+    EdgeChanged,
+    /// The tree has no room for more leaves.
+    #[error("the log is full: a tree has at most 2^63 entries")]
+    Full,
+    /// The key did not make a signature that its verifier key accepts.
+    #[error("the log's key did not sign as it should. Nothing was stored. Look at the key, and at this machine's memory")]
+    Signature,
+    /// The sequencer's thread ended without saying why.
+    #[error("the write side of the log ended over a defect of acta-log: please report it with the message above")]
+    Panicked,
 }
 
 /// Answers of one commit. They are handed over together, because waking the server's threads once for each would cost a system call
@@ -63,6 +75,9 @@ pub(crate) struct Sequencer<S> {
     pub(crate) queue: Arc<Queue>,
     pub(crate) anchor: Anchor,
     pub(crate) edge: Appender,
+    /// The root that was signed last; the edge must have it still.
+    pub(crate) signed_root: Hash,
+    pub(crate) log_id: LogId,
     pub(crate) origin: Origin,
     pub(crate) key: SigningKey,
     pub(crate) publisher: Publisher,
@@ -128,8 +143,9 @@ impl<S: Store> Sequencer<S> {
 
         let commit = Commit { leaves, tiles, tree: head.tree_state(), publish: self.publisher.publishes_at_once() };
         self.store.commit(staged, &commit)?;
-        self.anchor.record(Anchored { size: head.size(), root: head.root() }).map_err(SequencerError::Anchor)?;
+        self.anchor.record(head.anchored(self.log_id)).map_err(SequencerError::Anchor)?;
         self.edge = edge;
+        self.signed_root = head.root();
         self.metrics.committed(count, head.size(), started.elapsed());
         self.publisher.committed(head);
         Ok(())
@@ -142,23 +158,35 @@ impl<S: Store> Sequencer<S> {
         match leaves.iter().zip(arrived).find(|(staged, arrived)| staged != arrived) {
             Some((&staged, &arrived)) => Err(SequencerError::EntryChanged { arrived, staged }),
             None if leaves.len() == arrived.len() => Ok(leaves),
-            None => Err(SequencerError::Head),
+            None => Err(SequencerError::EdgeChanged),
         }
     }
 
     /// The right edge with `leaves` appended, and the hashes that this adds to tiles.
+    ///
+    /// The edge has been in memory since the last commit, so it must still have the root that was signed then; and what is computed
+    /// from it is computed twice.
     fn extend(&self, leaves: &[Hash]) -> Result<(Appender, Vec<TileRow>), SequencerError> {
-        let mut edge = self.edge.clone();
-        let mut rows = TileRows::default();
-        for leaf in leaves {
-            edge.append(*leaf, |node, hash| rows.add(node, hash)).map_err(|_| SequencerError::Head)?;
+        if self.edge.root() != self.signed_root {
+            return Err(SequencerError::EdgeChanged);
         }
-        Ok((edge, rows.rows))
+        let extended = || -> Result<_, SequencerError> {
+            let mut edge = self.edge.clone();
+            let mut rows = TileRows::default();
+            for leaf in leaves {
+                edge.append(*leaf, |node, hash| rows.add(node, hash)).map_err(|_| SequencerError::Full)?;
+            }
+            Ok((edge, rows.rows))
+        };
+        let first = extended()?;
+        if extended()? == first { Ok(first) } else { Err(SequencerError::EdgeChanged) }
     }
 
+    /// Signs the head and verifies the signature: a head that does not verify would be refused at every later start.
     fn sign(&self, edge: &Appender) -> Result<Head, SequencerError> {
         let checkpoint = Checkpoint::new(self.origin.clone(), edge.size(), edge.root());
-        let signed = SignedCheckpoint::sign(&checkpoint, &[&self.key]).map_err(|_| SequencerError::Head)?;
+        let signed = SignedCheckpoint::sign(&checkpoint, &[&self.key]).map_err(|_| SequencerError::Signature)?;
+        signed.verify_log(std::slice::from_ref(self.key.verifier_key())).map_err(|_| SequencerError::Signature)?;
         Ok(Head::new(signed))
     }
 }
@@ -189,3 +217,6 @@ impl TileRows {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,6 +25,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use crate::config::Http;
 use crate::http::{Answer, HttpMetrics, Site};
@@ -71,15 +72,15 @@ const CONNECTION_WINDOW: u32 = 512 << 10;
 /// Bytes of an answer that hyper keeps for one HTTP/2 stream before the client takes them.
 const SEND_BUFFER: usize = 64 << 10;
 
-/// Serves a log to the public until `shutdown` resolves, then drains. Fails at once, and only, when the TLS files cannot be used.
+/// Serves a log to the public until `shutdown` resolves, then drains. `tls` is what [`load_tls`] made of the configured files.
 pub async fn serve<S: Store>(
     log: Log<S>,
     listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
     config: Http,
     metrics: HttpMetrics,
     shutdown: impl Future<Output = ()>,
-) -> Result<(), TlsError> {
-    let tls = config.tls.as_ref().map(load_tls).transpose()?;
+) {
     let bounds = Bounds {
         connections: config.max_connections,
         streams: config.max_streams,
@@ -95,7 +96,6 @@ pub async fn serve<S: Store>(
         async move { site.answer(peer, request).await }
     };
     run(listener, tls.map(TlsAcceptor::from), bounds, counters, handler, shutdown).await;
-    Ok(())
 }
 
 /// Accepts connections until `shutdown` resolves, then drains. `handler` answers one request of a client.

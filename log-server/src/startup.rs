@@ -7,8 +7,9 @@
 //! 2. It holds a log, of this origin and key ([`check_identity`]).
 //! 3. The right edge, rebuilt from the stored tiles, has the root of the stored head; the entries of the last bundles hash to their
 //!    leaf hashes; nothing reaches beyond the head ([`rebuild_edge`]).
-//! 4. The store is not behind the anchor, and has the anchor's root at the anchor's size ([`check_anchor`]).
-//! 5. What recovery read back is durable ([`RocksStore::open`] sees to that before it returns).
+//! 4. The anchor is this log's, the store is not behind it, and has its root at its size ([`check_anchor`]).
+//! 5. What recovery read back is durable ([`RocksStore::open`] sees to that before it returns; [`crate::open`] sees to it that nothing is
+//!    opened for writing before it has passed 2 to 4).
 
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::key::VerifierKey;
@@ -70,8 +71,9 @@ pub enum StartupError {
     },
     /// Rows reach beyond the head, or end before it.
     #[error(
-        "the store's rows do not end where its head does (head {size}, entries {entries}, leaf hashes {leaf_hashes}): the store is damaged. \
-         Run `acta-log fsck --dir DIR`"
+        "the store's rows do not end where its head does (head {size}, entries {entries}, leaf hashes {leaf_hashes}, last published head \
+         {}): the store is damaged. Run `acta-log fsck --dir DIR`",
+        published.map_or("none".to_owned(), |size| size.to_string())
     )]
     ExtentDiffers {
         /// The stored size.
@@ -80,6 +82,8 @@ pub enum StartupError {
         entries: u64,
         /// One more than the last leaf hash's index.
         leaf_hashes: u64,
+        /// The size of the last published head.
+        published: Option<u64>,
     },
     /// The store lost commits that were acknowledged.
     #[error(
@@ -96,7 +100,13 @@ pub enum StartupError {
     },
     /// The anchor could not be written.
     #[error("the anchor, the file that says how far this log has come, cannot be written: {0}. See the disk's free space and rights")]
-    Anchor(#[source] std::io::Error),
+    Anchor(std::io::Error),
+    /// The anchor is of another log.
+    #[error(
+        "the anchor, the file that says how far a log has come, is not of the log in DIR/db: the store was brought here from elsewhere. \
+         If you are sure that it is the newest copy that ever ran, `acta-log adopt --dir DIR` makes a new anchor for it"
+    )]
+    OtherAnchor,
     /// The store has another history than the anchor.
     #[error(
         "at size {size} the store has another root than this log had: it holds another history. Starting it would publish that. \
@@ -131,9 +141,10 @@ pub fn check_identity<S: Store>(store: &S, key: &VerifierKey) -> Result<Head, St
 pub fn rebuild_edge<S: Store>(store: &S, head: &Head) -> Result<Appender, StartupError> {
     let size = head.size();
     let Extent { entries, leaf_hashes, published } = store.extent()?;
-    let beyond = published.is_some_and(|published| published > size.as_u64());
-    if entries != size.as_u64() || leaf_hashes != size.as_u64() || beyond {
-        return Err(StartupError::ExtentDiffers { size, entries, leaf_hashes });
+    // Every commit publishes its head, as long as no witnesses have to agree.
+    let heads_fit = published.unwrap_or(0) == size.as_u64();
+    if entries != size.as_u64() || leaf_hashes != size.as_u64() || !heads_fit {
+        return Err(StartupError::ExtentDiffers { size, entries, leaf_hashes, published });
     }
     let peaks = Appender::peak_nodes(size).into_iter().map(|node| stored_node(store, node, size)).collect::<Result<Vec<_>, _>>()?;
     let edge = Appender::from_peaks(size, peaks).map_err(|_| StartupError::RootDiffers { size })?;
@@ -149,6 +160,9 @@ pub fn rebuild_edge<S: Store>(store: &S, head: &Head) -> Result<Appender, Startu
 
 /// Step 4: the store has what the anchor says, and maybe more.
 pub fn check_anchor<S: Store>(store: &S, head: &Head, anchored: Anchored) -> Result<(), StartupError> {
+    if anchored.log_id != store.identity()?.log_id {
+        return Err(StartupError::OtherAnchor);
+    }
     if head.size() < anchored.size {
         return Err(StartupError::BehindAnchor { stored: head.size(), anchored: anchored.size });
     }

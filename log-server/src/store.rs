@@ -13,6 +13,7 @@ mod rocks;
 mod contract;
 
 pub use memory::{Fault, MemoryStore};
+pub(crate) use rocks::MAX_OPEN_FILES;
 pub use rocks::{RocksOptions, RocksStore};
 
 use bytes::Bytes;
@@ -22,6 +23,10 @@ use tlog::{Hash, LeafIndex, TreeSize};
 /// The version of the store's format; a store of another version is refused, never guessed at.
 pub const FORMAT_VERSION: u32 = 1;
 
+/// Drawn at random when a log is created: two logs that share a name and key by mistake still differ in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogId(pub [u8; 16]);
+
 /// What ties a store to one log: it is written once, when the log is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -29,8 +34,8 @@ pub struct Identity {
     pub origin: String,
     /// The log's verifier key, in its text form.
     pub verifier_key: String,
-    /// Drawn at random when the log was created: two logs that share a name and key by mistake still differ in it.
-    pub log_id: [u8; 16],
+    /// What tells this log from every other.
+    pub log_id: LogId,
 }
 
 /// The newest committed tree and the log's signature on it.
@@ -86,10 +91,12 @@ pub struct Extent {
 #[non_exhaustive]
 pub enum StoreError {
     /// RocksDB reported an error.
-    #[error("the store reported an error: {0}. See the disk's health and free space; then run `acta-log fsck --dir DIR`")]
+    #[error("the store reported an error: {0}. See the disk's health and free space")]
     Database(#[from] rocksdb::Error),
     /// A row that must be there is missing, or has another length than its key implies.
-    #[error("the store is damaged: {0}. Run `acta-log fsck --dir DIR` for a full report; restore a backup only after reading SECURITY.md")]
+    #[error(
+        "the store is damaged: {0}. `acta-log fsck --dir DIR` reports all of it; read \"After a loss\" in SECURITY.md before you restore a backup"
+    )]
     Damaged(#[from] Damage),
     /// The store was written by another version of this program.
     #[error("the store has format {found}, this program reads format {FORMAT_VERSION}: use the version of acta-log that wrote it")]
@@ -97,6 +104,9 @@ pub enum StoreError {
         /// The version that stands in the store.
         found: u32,
     },
+    /// RocksDB could not write in the background.
+    #[error("the store could not write its files in the background. See the disk's health and free space, then start acta-log again")]
+    Background,
     /// A fault that a test asked for.
     #[error("a fault was injected")]
     Injected,
@@ -166,12 +176,24 @@ pub trait Store: Send + Sync + 'static {
     /// Exactly the first [`TileId::width`] hashes of a tile; a gap or overlap is damage.
     fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError>;
 
-    /// The published head of the smallest size that covers `index`, if there is one.
-    fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, StoreError>;
+    /// The published head of the smallest size that is not below `size`, if there is one, with the size it is kept under.
+    fn head_from(&self, size: TreeSize) -> Result<Option<(TreeSize, Bytes)>, StoreError>;
 
     /// How far the rows reach.
     fn extent(&self) -> Result<Extent, StoreError>;
 
     /// Counts the rows of the leaf-hash index by reading all of them; for `fsck`.
     fn count_leaves(&self) -> Result<u64, StoreError>;
+
+    /// Counts the hashes that tiles of each level have, from level 0, by reading all of them; for `fsck`.
+    fn count_hashes(&self) -> Result<Vec<u64>, StoreError>;
+}
+
+/// Adds `hashes` to the count of a level.
+fn count_at(counts: &mut Vec<u64>, level: u8, hashes: usize) {
+    let level = usize::from(level);
+    if counts.len() <= level {
+        counts.resize(level + 1, 0);
+    }
+    counts[level] += u64::try_from(hashes).unwrap_or(u64::MAX);
 }

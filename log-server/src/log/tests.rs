@@ -7,7 +7,7 @@ use tlog::policy::Policy;
 use tlog::tiles::{bundles_of, parse_bundle, tiles_of};
 
 use super::*;
-use crate::fixture::{Fixture, add, entry, fill, key};
+use crate::fixture::{Fixture, add, entry, fill, identity, key};
 use crate::store::{Fault, MemoryStore};
 
 fn reference_root(count: u64) -> Hash {
@@ -28,7 +28,7 @@ async fn an_index_comes_with_a_signed_head_that_covers_it_and_an_anchor() {
         assert_eq!(head.size().as_u64(), number + 1);
         assert_eq!(head.root(), reference_root(number + 1));
         head.checkpoint().verify_log(std::slice::from_ref(log.verifier_key())).unwrap();
-        assert_eq!(fixture.anchored(), Anchored { size: head.size(), root: head.root() });
+        assert_eq!(fixture.anchored(), head.anchored(identity().log_id));
     }
 }
 
@@ -252,4 +252,28 @@ async fn many_at_once_with_the_same_entry_get_one_index() {
         assert_eq!(task.await.unwrap(), LeafIndex::new(0));
     }
     assert_eq!(log.published().size().as_u64(), 1);
+}
+
+#[tokio::test]
+async fn a_commit_that_the_anchor_does_not_have_is_not_shown_by_any_call() {
+    let (fixture, store) = Fixture::new();
+    let (log, _write_side) = fixture.start(store).unwrap();
+    add(&log, 0).await.unwrap();
+    // as between a commit's two syncs: the store has more than was published
+    log.store().set_leaf(Hash::leaf(&entry(1)), Some(1));
+    log.store().set_head(2, Some(Bytes::from_static(b"unpublished")));
+    assert_eq!(log.find(&Hash::leaf(&entry(0))).unwrap(), Some(LeafIndex::new(0)));
+    assert_eq!(log.find(&Hash::leaf(&entry(1))).unwrap(), None);
+    assert_eq!(log.head_covering(LeafIndex::new(1)).unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_store_that_cannot_be_read_stops_the_write_side() {
+    let (fixture, store) = Fixture::new();
+    let (log, mut write_side) = fixture.start(store).unwrap();
+    add(&log, 0).await.unwrap();
+    log.store().lose_entry(0);
+    assert!(log.bundle(BundleId::new(0, 1).unwrap()).is_err());
+    assert_eq!(add(&log, 1).await, Err(AddError::Failed));
+    write_side.ended().await.unwrap();
 }

@@ -81,8 +81,9 @@ fn a_new_store_is_empty<R: Reopen>() {
     assert_eq!(store.find_leaves(&[Hash::leaf(b"x")]).unwrap(), [None]);
     assert!(store.entries(LeafIndex::new(0), 1).is_err());
     assert!(store.tile(TileId::new(0, 0, 1).unwrap()).is_err());
-    assert_eq!(store.head_covering(LeafIndex::new(0)).unwrap(), None);
-    assert_eq!(store.head_covering(LeafIndex::new(u64::MAX)).unwrap(), None);
+    assert!(store.count_hashes().unwrap().is_empty());
+    assert_eq!(store.head_from(TreeSize::ZERO).unwrap(), None);
+    assert_eq!(store.head_from(TreeSize::new(u64::MAX)).unwrap(), None);
 }
 
 fn what_was_committed_is_read_back_before_and_after_reopening<R: Reopen>() {
@@ -98,6 +99,7 @@ fn what_was_committed_is_read_back_before_and_after_reopening<R: Reopen>() {
         assert_eq!((tree.size.as_u64(), tree.root), (70_000, edge.root()));
         assert_eq!(store.extent().unwrap(), Extent { entries: 70_000, leaf_hashes: 70_000, published: Some(70_000) });
         assert_eq!(store.count_leaves().unwrap(), 70_000);
+        assert_eq!(store.count_hashes().unwrap(), [70_000, 273, 1]);
         let some = [0, 1, 254, 255, 256, 599, 65_535, 65_536, 69_999];
         for index in some {
             assert_eq!(store.entries(LeafIndex::new(index), 1).unwrap(), [entry(index)]);
@@ -134,11 +136,12 @@ fn only_published_heads_are_found_and_the_smallest_first<R: Reopen>() {
     for (to, publish) in [(1, true), (2, false), (5, true), (6, false)] {
         edge = commit(home.store(), edge, to, publish);
     }
-    let covering = |index| {
-        let head = home.store().head_covering(LeafIndex::new(index)).unwrap()?;
-        Some(SignedCheckpoint::parse(&head).unwrap().checkpoint().size().as_u64())
+    let from = |size| {
+        let (kept_under, head) = home.store().head_from(TreeSize::new(size)).unwrap()?;
+        assert_eq!(SignedCheckpoint::parse(&head).unwrap().checkpoint().size(), kept_under);
+        Some(kept_under.as_u64())
     };
-    assert_eq!([0, 1, 4, 5].map(covering), [Some(1), Some(5), Some(5), None]);
+    assert_eq!([0, 1, 2, 5, 6].map(from), [Some(1), Some(1), Some(5), Some(5), None]);
     assert_eq!(home.store().extent().unwrap().published, Some(5));
 }
 
@@ -188,4 +191,28 @@ fn opening_never_creates() {
     std::fs::create_dir(&other).unwrap();
     assert!(RocksStore::open(&other, RocksOptions::default()).is_err());
     assert!(RocksStore::create(&dir.path().join("db"), RocksOptions::default(), &identity(), &empty_tree()).is_err());
+}
+
+#[test]
+fn opening_for_reading_changes_nothing_and_reads_what_the_write_ahead_log_has() {
+    let OnDisk(dir, store) = OnDisk::create();
+    let store = store.unwrap();
+    let db = dir.path().join("db");
+    commit(&store, Appender::new(), 300, true);
+    // the store is still open, so all of this is in its write-ahead log only
+    let files = || {
+        let mut files: Vec<_> = std::fs::read_dir(&db).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.retain(|path| path.extension().is_some_and(|ending| ending == "sst" || ending == "log"));
+        files.sort();
+        files.into_iter().map(|path| (std::fs::read(&path).unwrap(), path)).collect::<Vec<_>>()
+    };
+    let before = files();
+    let looked = RocksStore::open_read_only(&db, RocksOptions::default()).unwrap();
+    assert_eq!(looked.tree().unwrap().size.as_u64(), 300);
+    assert_eq!(looked.entries(LeafIndex::new(299), 1).unwrap(), [entry(299)]);
+    let staged = looked.stage(LeafIndex::new(300), &[entry(300)]);
+    let rows = Commit { leaves: vec![Hash::leaf(&entry(300))], tiles: vec![], tree: looked.tree().unwrap(), publish: false };
+    assert!(looked.commit(staged, &rows).is_err());
+    drop(looked);
+    assert!(files() == before, "no byte of the data has changed");
 }

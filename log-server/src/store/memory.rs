@@ -5,7 +5,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tlog::tiles::TileId;
-use tlog::{Hash, LeafIndex};
+use tlog::{Hash, LeafIndex, TreeSize};
 
 use super::{Commit, Damage, Extent, Identity, Store, StoreError, TreeState};
 
@@ -94,6 +94,27 @@ impl MemoryStore {
                 hashes[at] = hash;
             }
         }
+    }
+
+    /// Adds a row of hashes to a tile.
+    pub fn insert_hashes(&self, level: u8, number: u64, offset: u8, hashes: Vec<Hash>) {
+        self.rows().tiles.insert((level, number, offset), hashes);
+    }
+
+    /// Puts a published head under a size, whatever it says of itself; without one, removes what is there.
+    pub fn set_head(&self, size: u64, head: Option<Bytes>) {
+        match head {
+            Some(head) => self.rows().heads.insert(size, head),
+            None => self.rows().heads.remove(&size),
+        };
+    }
+
+    /// Points a leaf hash at an index; without one, removes it.
+    pub fn set_leaf(&self, leaf: Hash, index: Option<u64>) {
+        match index {
+            Some(index) => self.rows().leaves.insert(leaf, index),
+            None => self.rows().leaves.remove(&leaf),
+        };
     }
 
     /// Replaces the tree state.
@@ -209,9 +230,8 @@ impl Store for MemoryStore {
         Ok(hashes)
     }
 
-    fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, StoreError> {
-        let Some(size) = index.as_u64().checked_add(1) else { return Ok(None) };
-        Ok(self.rows().heads.range(size..).next().map(|(_, head)| head.clone()))
+    fn head_from(&self, size: TreeSize) -> Result<Option<(TreeSize, Bytes)>, StoreError> {
+        Ok(self.rows().heads.range(size.as_u64()..).next().map(|(size, head)| (TreeSize::new(*size), head.clone())))
     }
 
     fn extent(&self) -> Result<Extent, StoreError> {
@@ -229,5 +249,13 @@ impl Store for MemoryStore {
 
     fn count_leaves(&self) -> Result<u64, StoreError> {
         Ok(u64::try_from(self.rows().leaves.len()).unwrap_or(u64::MAX))
+    }
+
+    fn count_hashes(&self) -> Result<Vec<u64>, StoreError> {
+        let mut counts = Vec::new();
+        for (&(level, ..), hashes) in &self.rows().tiles {
+            super::count_at(&mut counts, level, hashes.len());
+        }
+        Ok(counts)
     }
 }

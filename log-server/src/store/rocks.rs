@@ -25,7 +25,7 @@ use rocksdb::{
 use tlog::tiles::TileId;
 use tlog::{Hash, LeafIndex, TreeSize};
 
-use super::{Commit, Damage, Extent, FORMAT_VERSION, Identity, Store, StoreError, TileRow, TreeState};
+use super::{Commit, Damage, Extent, FORMAT_VERSION, Identity, LogId, Store, StoreError, TileRow, TreeState};
 
 const META: &str = "meta";
 const ENTRIES: &str = "entries";
@@ -38,6 +38,9 @@ const META_ORIGIN: &str = "origin";
 const META_VERIFIER_KEY: &str = "vkey";
 const META_LOG_ID: &str = "log-id";
 const META_TREE: &str = "tree";
+
+/// How many files RocksDB keeps open. The rest of what the process may open is for connections.
+pub(crate) const MAX_OPEN_FILES: i32 = 512;
 
 /// How much memory RocksDB may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +76,20 @@ impl RocksStore {
         batch.put_cf(meta, META_FORMAT, FORMAT_VERSION.to_be_bytes());
         batch.put_cf(meta, META_ORIGIN, &identity.origin);
         batch.put_cf(meta, META_VERIFIER_KEY, &identity.verifier_key);
-        batch.put_cf(meta, META_LOG_ID, identity.log_id);
+        batch.put_cf(meta, META_LOG_ID, identity.log_id.0);
         batch.put_cf(meta, META_TREE, encode_tree(tree));
         store.write(batch)?;
         store.settle()?;
         Ok(store)
+    }
+
+    /// Opens the store of an existing log for reading and changes nothing in it. What its write-ahead log holds is read into memory.
+    ///
+    /// A store is looked at in this way before it is opened for writing: opening for writing makes what recovery could read the new
+    /// state, and removes the rest, which may be all that is left of acknowledged entries.
+    pub fn open_read_only(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
+        let db = DB::open_cf_descriptors_read_only(&db_options(options), dir, families(options), false)?;
+        RocksStore { db }.of_this_format()
     }
 
     /// Opens the store of an existing log; never creates one.
@@ -85,16 +97,18 @@ impl RocksStore {
     /// Before it returns, all that RocksDB recovered from its write-ahead log has been written again as synced table files: after a
     /// failed sync, recovery may have read pages that never reached the disk.
     pub fn open(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
-        let store = RocksStore { db: DB::open_cf_descriptors(&db_options(options), dir, families(options))? };
-        let found = match store.meta(META_FORMAT)?.as_slice().try_into() {
-            Ok(bytes) => u32::from_be_bytes(bytes),
-            Err(_) => return Err(Damage::MalformedRow(META).into()),
-        };
-        if found != FORMAT_VERSION {
-            return Err(StoreError::Format { found });
-        }
+        let db = DB::open_cf_descriptors(&db_options(options), dir, families(options))?;
+        let store = RocksStore { db }.of_this_format()?;
         store.settle()?;
         Ok(store)
+    }
+
+    fn of_this_format(self) -> Result<Self, StoreError> {
+        match self.meta(META_FORMAT)?.as_slice().try_into().map(u32::from_be_bytes) {
+            Ok(FORMAT_VERSION) => Ok(self),
+            Ok(found) => Err(StoreError::Format { found }),
+            Err(_) => Err(Damage::MalformedRow(META).into()),
+        }
     }
 
     /// Whether `dir` looks like a RocksDB directory at all.
@@ -202,7 +216,7 @@ impl Store for RocksStore {
         Ok(Identity {
             origin: text(META_ORIGIN)?,
             verifier_key: text(META_VERIFIER_KEY)?,
-            log_id: self.meta(META_LOG_ID)?.try_into().map_err(|_| Damage::MalformedRow(META))?,
+            log_id: LogId(self.meta(META_LOG_ID)?.try_into().map_err(|_| Damage::MalformedRow(META))?),
         })
     }
 
@@ -238,7 +252,12 @@ impl Store for RocksStore {
         if commit.publish {
             batch.put_cf(self.family(HEADS), commit.tree.size.as_u64().to_be_bytes(), &commit.tree.checkpoint);
         }
-        self.write(batch)
+        self.write(batch)?;
+        // RocksDB tries failed background writes again by itself; over an error of the store nothing goes on here.
+        match self.db.property_int_value(rocksdb::properties::BACKGROUND_ERRORS)? {
+            Some(0) | None => Ok(()),
+            Some(_) => Err(StoreError::Background),
+        }
     }
 
     fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {
@@ -293,11 +312,13 @@ impl Store for RocksStore {
         Ok(hashes)
     }
 
-    fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, StoreError> {
-        let Some(size) = index.as_u64().checked_add(1) else { return Ok(None) };
+    fn head_from(&self, size: TreeSize) -> Result<Option<(TreeSize, Bytes)>, StoreError> {
         let mut rows = self.db.raw_iterator_cf(self.family(HEADS));
-        rows.seek(size.to_be_bytes());
-        let head = rows.value().map(Bytes::copy_from_slice);
+        rows.seek(size.as_u64().to_be_bytes());
+        let head = match rows.item() {
+            None => None,
+            Some((size, head)) => Some((TreeSize::new(decode_u64(size, HEADS)?), Bytes::copy_from_slice(head))),
+        };
         rows.status()?;
         Ok(head)
     }
@@ -314,6 +335,16 @@ impl Store for RocksStore {
             Ok(true)
         })?;
         Ok(count)
+    }
+
+    fn count_hashes(&self) -> Result<Vec<u64>, StoreError> {
+        let mut counts = Vec::new();
+        self.scan(TILES, Vec::new(), vec![0xff; 11], |key, value| {
+            let (level, ..) = decode_tile_key(key).filter(|_| value.len().is_multiple_of(Hash::LEN)).ok_or(Damage::MalformedRow(TILES))?;
+            super::count_at(&mut counts, level, value.len() / Hash::LEN);
+            Ok(true)
+        })?;
+        Ok(counts)
     }
 }
 
@@ -336,6 +367,7 @@ fn db_options(options: RocksOptions) -> Options {
     db.set_db_write_buffer_size(options.write_buffer_bytes);
     db.set_max_total_wal_size(u64::try_from(options.write_buffer_bytes).unwrap_or(u64::MAX).saturating_mul(2));
     db.set_max_background_jobs(2);
+    db.set_max_open_files(MAX_OPEN_FILES);
     db.set_bytes_per_sync(1 << 20); // table files reach the disk steadily instead of in one stall at their end
     db.set_keep_log_file_num(4);
     db.set_max_log_file_size(4 << 20);

@@ -164,7 +164,96 @@ fn an_emptied_store_is_refused() {
         fs::remove_file(file).unwrap();
     }
     let told = serve_refuses(&dir);
-    assert!(told.contains("does not hold a log"), "{told}");
+    assert!(told.contains("held a log"), "{told}");
+}
+
+#[test]
+fn an_old_store_beside_the_anchor_of_a_new_log_is_refused() {
+    let (home, dir) = log_of(3);
+    let new = home.path().join("new");
+    fs::copy(dir.join("log.vkey"), dir.join("log.key.vkey")).unwrap();
+    good(&["init", "--dir", text(&new), "--origin", ORIGIN, "--key", text(&dir.join("log.key"))]);
+    fs::remove_dir_all(new.join("db")).unwrap();
+    copy(&dir.join("db"), &new.join("db"));
+    let told = serve_refuses(&new);
+    assert!(told.contains("not of the log in DIR/db"), "{told}");
+    good(&["adopt", "--dir", text(&new), "--at-size", "3"]);
+    assert_eq!(Server::start(&new, &[]).connect().add(b"decision 2"), Some(2));
+}
+
+#[test]
+fn a_refused_start_leaves_what_can_still_be_rescued() {
+    let (_home, dir) = log_of(2);
+    let mut server = Server::start(&dir, &[]);
+    let mut connection = server.connect();
+    for number in 2..20 {
+        connection.add(format!("decision {number}").as_bytes()).unwrap();
+    }
+    server.kill();
+    let wal = store_files(&dir, ".log").into_iter().max_by_key(|path| fs::metadata(path).unwrap().len()).unwrap();
+    let whole = fs::read(&wal).unwrap();
+    let mut flipped = whole.clone();
+    flipped[whole.len() / 3] ^= 1;
+    fs::write(&wal, &flipped).unwrap();
+    for command in
+        [vec!["serve", "--listen", "127.0.0.1:0"], vec!["adopt", "--at-size", "7"], vec!["fsck"], vec!["backup", "--out", "/nonexistent/x"]]
+    {
+        let told = refused(&[&command[..], &["--dir", text(&dir)]].concat());
+        assert!(!told.contains("the log is whole"), "{told}");
+        assert_eq!(fs::read(&wal).unwrap(), flipped, "after {command:?}");
+    }
+    // the one bit set right, everything acknowledged is back
+    fs::write(&wal, &whole).unwrap();
+    assert_eq!(Server::start(&dir, &[]).connect().add(b"decision 19"), Some(19));
+}
+
+#[test]
+fn more_connections_than_files_do_not_stop_the_log() {
+    let (_home, dir) = log_of(1);
+    let server = Server::try_start_under(&["sh", "-c", "ulimit -n 400; exec \"$0\" \"$@\""], &dir, &[]).unwrap();
+    let held: Vec<_> = (0..500).map_while(|_| Connection::to(server.address).ok()).collect();
+    drop(held.into_iter().take(100).collect::<Vec<_>>()); // so that one more gets its turn
+    let mut connection = server.connect();
+    for number in 0..2000_u64 {
+        assert!(connection.add(format!("among many {number}").as_bytes()).is_some(), "entry {number}");
+    }
+}
+
+#[test]
+fn wrong_tls_files_are_refused_before_it_says_that_it_listens() {
+    let (home, dir) = log_of(0);
+    let config = home.path().join("acta-log.toml");
+    fs::write(home.path().join("nonsense.pem"), "nonsense").unwrap();
+    let pem = home.path().join("nonsense.pem");
+    fs::write(&config, format!("tls.certificate = '{0}'\ntls.key = '{0}'\n", text(&pem))).unwrap();
+    let told = refused(&["serve", "--dir", text(&dir), "--listen", "127.0.0.1:0", "--config", text(&config)]);
+    assert!(!told.contains("listening"), "{told}");
+}
+
+#[test]
+fn an_interrupted_export_of_another_log_and_emptied_files_are_written_over() {
+    let (home, dir) = log_of(300);
+    let (_other_home, other) = log_of(3);
+    let out = home.path().join("tree");
+    good(&["export", "--dir", text(&other), "--out", text(&out)]);
+    fs::remove_file(out.join("checkpoint")).unwrap();
+    fs::create_dir_all(out.join("tile/entries")).unwrap();
+    fs::write(out.join("tile/entries/000"), b"").unwrap();
+    good(&["export", "--dir", text(&dir), "--out", text(&out)]);
+    let server = Server::start(&dir, &[]);
+    let served = server.connect().get("/tile/entries/000").unwrap().body;
+    assert_eq!(fs::read(out.join("tile/entries/000")).unwrap(), served);
+}
+
+#[test]
+fn an_export_needs_the_anchor_unless_told_otherwise() {
+    let (home, dir) = log_of(3);
+    let out = home.path().join("tree");
+    fs::remove_file(dir.join("anchor")).unwrap();
+    assert!(refused(&["export", "--dir", text(&dir), "--out", text(&out)]).contains("acta-log adopt"));
+    assert!(!out.exists());
+    good(&["export", "--dir", text(&dir), "--out", text(&out), "--without-anchor"]);
+    assert!(out.join("checkpoint").exists());
 }
 
 #[test]
@@ -272,6 +361,8 @@ fn a_backup_is_whole_and_cannot_be_served_by_mistake() {
     assert!(refused(&["backup", "--dir", text(&dir), "--out", text(&out)]).contains("exists already"));
     assert!(!out.join("log.key").exists() && !out.join("anchor").exists());
     serve_refuses(&out);
+    let told = good(&["fsck", "--dir", text(&out)]);
+    assert!(told.contains("neither key nor anchor"), "{told}");
     // with the key brought back, it still needs an explicit adoption
     fs::copy(dir.join("log.key"), out.join("log.key")).unwrap();
     assert!(serve_refuses(&out).contains("acta-log adopt"));

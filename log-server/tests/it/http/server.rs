@@ -10,8 +10,8 @@ use log_server::config::{Config, Http};
 use log_server::http::HttpMetrics;
 use log_server::log::{Log, Options, WriteSide};
 use log_server::metrics::Metrics;
-use log_server::server::{self, TlsError};
-use log_server::store::{Identity, MemoryStore, TreeState};
+use log_server::server;
+use log_server::store::{Identity, LogId, MemoryStore, TreeState};
 use prometheus::{Registry, TextEncoder};
 use tempfile::TempDir;
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
@@ -33,7 +33,7 @@ pub(super) struct Server {
     pub(super) registry: Registry,
     pub(super) metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
-    task: JoinHandle<Result<(), TlsError>>,
+    task: JoinHandle<()>,
     pub(super) write_side: WriteSide,
     /// Holds the anchor.
     _dir: TempDir,
@@ -54,9 +54,9 @@ pub(super) fn log(dir: &TempDir, options: Options, metrics: &Arc<Metrics>) -> (L
     let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::ZERO, Hash::EMPTY_TREE);
     let checkpoint = Bytes::from(SignedCheckpoint::sign(&checkpoint, &[&key]).unwrap().to_bytes());
     let tree = TreeState { size: TreeSize::ZERO, root: Hash::EMPTY_TREE, checkpoint };
-    let identity = Identity { origin: ORIGIN.into(), verifier_key: key.verifier_key().to_string(), log_id: [1; 16] };
+    let identity = Identity { origin: ORIGIN.into(), verifier_key: key.verifier_key().to_string(), log_id: LogId([1; 16]) };
     let path = dir.path().join("anchor");
-    Anchor::create(&path, Anchored { size: TreeSize::ZERO, root: Hash::EMPTY_TREE }).unwrap();
+    Anchor::create(&path, Anchored { log_id: identity.log_id, size: TreeSize::ZERO, root: Hash::EMPTY_TREE }).unwrap();
     let anchor = Anchor::open(&path).unwrap();
     Log::start(MemoryStore::create(identity, tree), key, anchor, options, Arc::clone(metrics)).unwrap()
 }
@@ -84,7 +84,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let http = HttpMetrics::new(&registry).unwrap();
-        let task = tokio::spawn(server::serve(log.clone(), listener, config, http, async {
+        let tls = config.tls.as_ref().map(|files| server::load_tls(files).unwrap());
+        let task = tokio::spawn(server::serve(log.clone(), listener, tls, config, http, async {
             let _ = stopped.await;
         }));
         Server { address, log, registry, metrics, stop: Some(stop), task, write_side, _dir: dir }
@@ -109,7 +110,7 @@ impl Server {
 
     /// Waits until it has.
     pub(super) async fn stopped(&mut self) {
-        soon(&mut self.task).await.unwrap().unwrap();
+        soon(&mut self.task).await.unwrap();
     }
 
     /// The value of one line of the metrics.
