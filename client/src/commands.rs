@@ -21,6 +21,7 @@ mod audit;
 mod bench;
 mod checkpoint;
 mod completions;
+mod demo;
 mod get;
 mod inspect;
 mod keygen;
@@ -46,6 +47,7 @@ pub(crate) struct Cli {
 /// In the order in which somebody needs them.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Demo(demo::Demo),
     Publish(publish::Publish),
     Verify(verify::Verify),
     Inspect(inspect::Inspect),
@@ -61,6 +63,7 @@ enum Command {
 impl Cli {
     pub(crate) async fn run(self) -> Result<(), Failure> {
         match self.command {
+            Command::Demo(command) => command.run().await,
             Command::Publish(command) => command.run().await,
             Command::Verify(command) => command.run(),
             Command::Inspect(command) => command.run(),
@@ -173,10 +176,10 @@ impl From<PublishError> for Failure {
 #[derive(Debug, Args)]
 struct LogArgs {
     /// The log: its address, or a directory that it was exported to. By default the address in the policy
-    #[arg(long, value_name = "URL|DIR", env = "ACTA_LOG")]
+    #[arg(long, value_name = "URL|DIR", env = "ACTA_LOG", hide_env_values = true)]
     log: Option<Location>,
     /// The policy file: the log's key, and which witnesses must have signed
-    #[arg(long, value_name = "FILE", env = "ACTA_POLICY")]
+    #[arg(long, value_name = "FILE", env = "ACTA_POLICY", hide_env_values = true)]
     policy: PathBuf,
     /// Certificate authorities (PEM) to trust for https besides the web's
     #[arg(long, value_name = "FILE")]
@@ -289,4 +292,24 @@ fn say(line: impl Display) -> Result<(), Failure> {
 /// A line of JSON on standard output.
 fn say_json(value: &serde_json::Value) -> Result<(), Failure> {
     say(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_commands_fit_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_has_an_example() {
+        for command in Cli::command().get_subcommands() {
+            let help = command.get_after_help().unwrap_or_default().to_string();
+            assert!(help.contains(&format!("\n  acta {}", command.get_name())), "{} has no example", command.get_name());
+        }
+    }
 }

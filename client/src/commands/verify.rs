@@ -18,7 +18,7 @@ the policy wants have seen it. Nothing is asked of any server.\n\nExamples:\n  a
 acta verify --policy policy permit.tlog-proof --entry permit.json\n\nExit status: 0 all are good; 1 at least one is not; 2 a file cannot be read.")]
 pub(crate) struct Verify {
     /// The policy file: the log's key, and which witnesses must have signed
-    #[arg(long, value_name = "FILE", env = "ACTA_POLICY")]
+    #[arg(long, value_name = "FILE", env = "ACTA_POLICY", hide_env_values = true)]
     policy: PathBuf,
     /// Receipts (.tlog-proof), or directories with receipts in them
     #[arg(required = true, value_name = "RECEIPT")]

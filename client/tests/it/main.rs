@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::as_conversions, reason = "a test fails by panicking, and its numbers are small")]
 
 mod auditing;
+mod cli;
+mod end_to_end;
 mod hostile;
 mod publishing;
 mod reading;
