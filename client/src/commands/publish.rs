@@ -34,7 +34,7 @@ pub(crate) struct Publish {
     /// .jsonl files, or directories
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
-    /// How many entries to publish at the same time
+    /// How many entries to publish at the same time; with 1 they keep their order in the log
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = clap::value_parser!(u16).range(1..=1024))]
     concurrency: u16,
     /// Print a line for each receipt, rather than a progress bar
