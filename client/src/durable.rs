@@ -16,7 +16,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     sync_directory(path.parent().unwrap_or(Path::new(".")))
 }
 
-/// As [`write`], but leaves it to the caller to sync the directory, once for many files: [`sync_directory`].
+/// As [`write()`], but leaves it to the caller to sync the directory, once for many files: [`sync_directory`].
 pub fn write_unsynced_name(path: &Path, bytes: &[u8]) -> io::Result<()> {
     replace(path, bytes, true)
 }

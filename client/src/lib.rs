@@ -14,7 +14,7 @@
 //! | [`submit`] | adding entries |
 //! | [`publish`] | adding many entries, with a receipt for each, resumably |
 //! | [`audit`] | reading a whole log again, and comparing it with what was seen before |
-//! | [`bench`] | load, and how a log bears it |
+//! | [`mod@bench`] | load, and how a log bears it |
 //! | [`durable`] | files that are there whole or not at all |
 
 pub mod audit;
