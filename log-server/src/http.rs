@@ -1,6 +1,6 @@
 //! What the log answers over HTTP: the read side of C2SP tlog-tiles, adding entries, receipts, and a page for people.
 //!
-//! [`Site`] holds what all requests share. A request is routed by the parsed path (a path has one spelling or is not found) and by the
+//! A `Site` holds what all requests share. A request is routed by the parsed path (a path has one spelling or is not found) and by the
 //! method. What is in memory is answered at once; what may touch the disk goes to the blocking threads, a bounded number at a time, so
 //! that reading from a slow disk never holds up adding.
 //!

@@ -3,7 +3,7 @@
 //! The loop is our own, because each of its bounds is a promise: so many connections and no more (others wait in the operating system's
 //! queue), so long to say what one wants, so long without wanting anything. hyper bounds the headers of HTTP/1; but the first bytes, by
 //! which HTTP/1 and HTTP/2 are told apart, idle HTTP/2 connections, and clients that do not take their answer are bounded by nothing but
-//! the watch in [`connection`].
+//! the watch in `connection`.
 //!
 //! The end: no new connections, every request that has begun is answered, and whatever is not done by the deadline is cut off.
 
