@@ -49,7 +49,8 @@ P
     -DHAVE_ALIGNED_NEW -DHAVE_UINT128_EXTENSION -DOS_LINUX -DROCKSDB_PLATFORM_POSIX -DROCKSDB_LIB_IO_POSIX
     -DROCKSDB_SUPPORT_THREAD_LOCAL -DROCKSDB_SCHED_GETCPU_PRESENT -DROCKSDB_AUXV_GETAUXVAL_PRESENT
     -DROCKSDB_FALLOCATE_PRESENT -DROCKSDB_RANGESYNC_PRESENT"
-  find "$build" -name '*.cc' | sort | xargs -P "$(nproc)" -I{} sh -c 'exec $compile -c {} -o {}.o'
+  find "$build" -name '*.cc' | sort | xargs -P "$(nproc)" -I{} sh -c '$compile -c {} -o {}.o && printf . >&2'
+  echo >&2
   mkdir -p "$out"
   ar crs "$build/librocksdb.a" "$build"/*.o
   mv "$build/librocksdb.a" "$out/librocksdb.a" # an interrupted build leaves nothing that looks whole

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the scripts that run a log: starts and stops an acta-log of their own, and nothing else's.
 # Needs LOG_PROGRAM (the acta-log to run) and WORK (a directory).
 
