@@ -3,14 +3,20 @@
 //! A [`Checkpoint`] is well formed, a [`SignedCheckpoint`] carries signatures that nobody has looked at yet, and only a
 //! [`VerifiedCheckpoint`](crate::policy::VerifiedCheckpoint) met a policy.
 
+use std::cmp::Reverse;
 use std::fmt;
+use std::num::NonZeroU64;
 
 use crate::hash::{Hash, TreeSize, parse_decimal};
 use crate::key::{Algorithm, KeyId, KeyName, SignError, SigningKey, VerifierKey};
-use crate::note::{self, Note, NoteError, Signature, VerifyNoteError};
+use crate::note::{self, MAX_LINES_PER_KEY, Note, NoteError, Signature, VerifyNoteError};
+use crate::printable::Printable;
 
 /// The most leaves of a tree: proofs have at most 63 hashes.
 const MAX_SIZE: u64 = 1 << 63;
+
+/// The most bytes of a checkpoint's text, extension lines included: what is signed is hashed anew for each signature.
+pub const MAX_TEXT: usize = 16 * 1024;
 
 /// The most bytes of the origin of a log that is created here: ML-DSA-44 cosignatures have room for no more.
 const MAX_NEW_ORIGIN: usize = 255;
@@ -107,6 +113,9 @@ pub struct Checkpoint {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointError {
+    /// More than [`MAX_TEXT`] bytes.
+    #[error("the checkpoint has more than 16 KiB of text, which no log needs; check that this is the right file")]
+    TooLarge,
     /// A control character other than a newline.
     #[error("the checkpoint contains a control character (perhaps Windows line ends); fetch the original again")]
     ControlCharacter,
@@ -139,8 +148,13 @@ impl Checkpoint {
         Checkpoint { origin, size, root, extensions: Vec::new() }
     }
 
-    /// Parses the text of a note as a checkpoint; printing it gives the same text again.
+    /// Parses the text of a note, of at most [`MAX_TEXT`] bytes, as a checkpoint; printing it gives the same text again.
     pub fn parse(text: &str) -> Result<Self, CheckpointError> {
+        #[cfg(test)]
+        crate::work::PARSED.with(crate::work::count);
+        if text.len() > MAX_TEXT {
+            return Err(CheckpointError::TooLarge);
+        }
         note::check_text(text).map_err(|error| match error {
             NoteError::TextWithoutNewline => CheckpointError::NoFinalNewline,
             _ => CheckpointError::ControlCharacter,
@@ -216,10 +230,14 @@ pub enum SignedCheckpointError {
 #[non_exhaustive]
 pub enum SignCheckpointError {
     /// No key was given.
-    #[error("no key was given to sign the checkpoint with")]
+    #[error("no key was given to sign the checkpoint with; give the log's own key")]
     NoKey,
     /// The key belongs to another log.
-    #[error("the key of {key} cannot sign for the log {origin}: their names differ; use the key that was made for this log")]
+    #[error(
+        "the key of {} cannot sign for the log {}: their names differ; use the key that was made for this log",
+        Printable(key),
+        Printable(origin)
+    )]
     OtherName {
         /// The log.
         origin: Origin,
@@ -239,27 +257,45 @@ pub enum SignCheckpointError {
 #[non_exhaustive]
 pub enum VerifyCheckpointError {
     /// No key is known for its origin.
-    #[error("this is a checkpoint of the log {origin}, for which you have no key; check the address, or add the log to the policy")]
+    #[error(
+        "this is a checkpoint of the log {}, for which you have no key: do not rely on it. Check the address; add a log to a policy only \
+         with a key from a source that you trust",
+        Printable(origin)
+    )]
     UnknownOrigin {
         /// The log that it says it is of.
         origin: Origin,
     },
     /// The log's key is known, and this is not its signature.
-    #[error("the signature of the log {name} ({id}) does not fit its checkpoint: one of them was altered; do not rely on it")]
+    #[error("the signature of the log {} ({id}) does not fit its checkpoint: one of them was altered; do not rely on it", Printable(name))]
     BadSignature {
         /// The log's key.
         name: KeyName,
         /// Its id.
         id: KeyId,
     },
+    /// More than [`MAX_LINES_PER_KEY`] signatures of one key.
+    #[error(
+        "the checkpoint has more than {MAX_LINES_PER_KEY} signatures of {} ({id}); fetch it again from the log itself",
+        Printable(name)
+    )]
+    TooManySignatures {
+        /// The key's name.
+        name: KeyName,
+        /// Its id.
+        id: KeyId,
+    },
     /// There are extension lines that no signature covers.
-    #[error("the checkpoint of {origin} has extra lines that its log's signature does not cover; fetch it again without them")]
+    #[error("the checkpoint of {} has extra lines that its log's signature does not cover; fetch it again without them", Printable(origin))]
     UnsignedExtensions {
         /// The log that it says it is of.
         origin: Origin,
     },
     /// The log has not signed.
-    #[error("the checkpoint says it is of the log {origin}, but no key that you have for that log has signed it; do not rely on it")]
+    #[error(
+        "the checkpoint says it is of the log {}, but no key that you have for that log has signed it; do not rely on it",
+        Printable(origin)
+    )]
     NotSigned {
         /// The log that it says it is of.
         origin: Origin,
@@ -333,8 +369,9 @@ impl SignedCheckpoint {
         if keys.is_empty() {
             return Err(VerifyCheckpointError::UnknownOrigin { origin: origin.clone() });
         }
-        let signed = self.note.verify_with(&keys).map_err(|error| match error {
+        let signed = self.note.verify_as(Some(&self.checkpoint), &keys).map_err(|error| match error {
             VerifyNoteError::BadSignature { name, id } => VerifyCheckpointError::BadSignature { name, id },
+            VerifyNoteError::TooManySignatures { name, id } => VerifyCheckpointError::TooManySignatures { name, id },
             VerifyNoteError::NotSigned => VerifyCheckpointError::NotSigned { origin: origin.clone() },
         })?;
         // SPEC: tlog-checkpoint §Signatures: the ML-DSA-44 format doesn't sign the extension lines, so anybody may have added them.
@@ -344,23 +381,19 @@ impl SignedCheckpoint {
         Ok(signed.first().expect("a verified note has a signer"))
     }
 
-    /// Adds what witnesses answered: of the lines that one of `keys` verifies as its cosignature, the newest of each key, unless one
-    /// as new is there already; an older one gives way. All other lines are ignored. Gives how many were added.
+    /// Adds what witnesses answered: of the lines that one of `keys` verifies as its cosignature with a time, the newest of each key,
+    /// unless one as new is there already; an older one gives way. All other lines are ignored. Gives how many were added.
     ///
-    /// A bad line is not added and does not stand in the way of a good one, since a witness's answer may come from anybody.
+    /// A bad line is not added and does not stand in the way of a good one, since a witness's answer may come from anybody. Only the
+    /// first [`MAX_LINES_PER_KEY`] lines of a key are looked at.
     pub fn add_cosignatures(&mut self, lines: &[Signature], keys: &[VerifierKey]) -> Result<usize, NoteError> {
-        let text = self.note.text().to_owned();
         let mut added = 0;
         for key in keys.iter().filter(|key| key.algorithm().is_cosignature()) {
-            let timed = |line: &Signature| match line.is_of(key) {
-                true => key.verify_cosignature(&text, &line.bytes).ok(),
-                false => None,
-            };
-            let known = self.note.signatures().iter().filter_map(timed).max();
-            let offered = lines.iter().filter_map(|line| timed(line).map(|timestamp| (timestamp, line)));
-            let newest = offered.max_by_key(|(timestamp, _)| *timestamp);
-            let Some((_, line)) = newest.filter(|(timestamp, _)| known.is_none_or(|known| known < *timestamp)) else { continue };
-            self.note.add_signature(line.clone())?;
+            let newest = |lines: &[Signature]| self.good_lines(lines, key).max_by_key(|(_, timestamp)| *timestamp);
+            let known = newest(self.note.signatures()).and_then(|(_, timestamp)| timestamp);
+            // SPEC: tlog-witness §add-checkpoint: the timestamp MUST NOT be zero. `None` is never greater than what is known.
+            let Some((number, _)) = newest(lines).filter(|(_, timestamp)| *timestamp > known) else { continue };
+            self.note.add_signature(lines[number].clone())?;
             let last = self.note.signatures().len() - 1;
             self.note.retain(|number, line| number == last || !line.is_of(key));
             added += 1;
@@ -369,25 +402,22 @@ impl SignedCheckpoint {
     }
 
     /// Drops every signature line that none of `keys` verifies, and of several cosignatures of one key all but the newest, so that
-    /// what is stored or served cannot carry somebody's forged line. `false`, and nothing changed, if no line would be left.
+    /// what is stored or served cannot carry somebody's forged line. `false`, and nothing changed, if no line would be left. Only the
+    /// first [`MAX_LINES_PER_KEY`] lines of a key are looked at.
     pub fn retain_verified(&mut self, keys: &[VerifierKey]) -> bool {
-        let text = self.note.text().to_owned();
-        // For each key: the line to keep, and its time.
-        let mut newest: Vec<Option<(usize, u64)>> = vec![None; keys.len()];
-        for (number, line) in self.note.signatures().iter().enumerate() {
-            for (key, newest) in keys.iter().zip(&mut newest).filter(|(key, _)| line.is_of(key)) {
-                let timestamp = match key.algorithm() {
-                    Algorithm::Ed25519 | Algorithm::EcdsaP256 => key.verify_note(&text, &line.bytes).map(|()| 0),
-                    Algorithm::CosignatureEd25519 | Algorithm::CosignatureMlDsa44 => key.verify_cosignature(&text, &line.bytes),
-                };
-                if let Ok(timestamp) = timestamp
-                    && newest.is_none_or(|(_, known)| known < timestamp)
-                {
-                    *newest = Some((number, timestamp));
-                }
-            }
-        }
-        self.note.retain(|number, _| newest.iter().flatten().any(|(kept, _)| *kept == number))
+        // Of lines with one time the first is kept.
+        let newest = |key| self.good_lines(self.note.signatures(), key).min_by_key(|(number, timestamp)| (Reverse(*timestamp), *number));
+        let kept: Vec<usize> = keys.iter().filter_map(newest).map(|(number, _)| number).collect();
+        self.note.retain(|number, _| kept.contains(&number))
+    }
+
+    /// Those of the lines that `key` verifies over this checkpoint, by their place, with their time.
+    fn good_lines(&self, lines: &[Signature], key: &VerifierKey) -> impl Iterator<Item = (usize, Option<NonZeroU64>)> {
+        let of_key = lines.iter().enumerate().filter(|(_, line)| line.is_of(key)).take(MAX_LINES_PER_KEY);
+        of_key.filter_map(|(number, line)| {
+            let verified = key.verify_text(self.note.text(), Some(&self.checkpoint), &line.bytes);
+            verified.ok().map(|timestamp| (number, timestamp))
+        })
     }
 }
 

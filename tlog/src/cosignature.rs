@@ -6,17 +6,23 @@
 //!
 //! Invariant: the message is always made again from what was parsed, never taken from whoever sent the signature.
 
+use std::num::NonZeroU64;
+
 use crate::checkpoint::{Checkpoint, Origin};
 use crate::hash::Hash;
 use crate::key::{Algorithm, BadSignature, KeyName, VerifierKey};
 use crate::merkle::Subtree;
-use crate::note::Signature;
+use crate::note::{Signature, VerifyNoteError, verify_lines};
 
 /// The latest time that a cosignature can state, in seconds since 1970.
 pub const MAX_TIMESTAMP: u64 = (1 << 63) - 1;
 
 /// The most bytes of the cosigner's and of the log's name in an ML-DSA-44 cosignature.
 pub(crate) const MAX_NAME: usize = 255;
+
+/// The bytes of a signature, without the time before it.
+const ED25519_SIGNATURE: usize = 64;
+const ML_DSA_44_SIGNATURE: usize = 2420;
 
 /// A cosignature that was verified.
 ///
@@ -30,13 +36,13 @@ pub(crate) const MAX_NAME: usize = 255;
 /// let checkpoint = Checkpoint::new(Origin::new("example.com/log")?, TreeSize::ZERO, Hash::EMPTY_TREE);
 /// let line = witness.cosign(&checkpoint, 1_700_000_000)?;
 /// let cosignature = Cosignature::verify(&line, &checkpoint, witness.verifier_key())?;
-/// assert_eq!(cosignature.timestamp(), 1_700_000_000);
+/// assert_eq!(cosignature.timestamp().map(u64::from), Some(1_700_000_000));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cosignature {
     key: VerifierKey,
-    timestamp: u64,
+    timestamp: Option<NonZeroU64>,
 }
 
 impl Cosignature {
@@ -45,22 +51,20 @@ impl Cosignature {
         if !line.is_of(key) {
             return Err(BadSignature);
         }
-        let timestamp = key.verify_cosignature(&checkpoint.to_string(), &line.bytes)?;
+        let timestamp = key.verify_cosignature(checkpoint, &line.bytes)?;
         Ok(Cosignature { key: key.clone(), timestamp })
     }
 
-    /// The newest of all lines that are of `key`; `Ok(None)` if none is. One bad line of that key refuses them all.
+    /// The newest of all lines that are of `key`; `Ok(None)` if none is. One bad line of that key refuses them all, and so do more
+    /// than [`MAX_LINES_PER_KEY`](crate::note::MAX_LINES_PER_KEY).
     ///
     /// A witness that signed the same checkpoint twice has two lines with the same name and id; both are true.
-    pub fn newest(lines: &[Signature], checkpoint: &Checkpoint, key: &VerifierKey) -> Result<Option<Cosignature>, BadSignature> {
-        let mut newest: Option<Cosignature> = None;
-        for line in lines.iter().filter(|line| line.is_of(key)) {
-            let cosignature = Cosignature::verify(line, checkpoint, key)?;
-            if newest.as_ref().is_none_or(|newest| newest.timestamp < cosignature.timestamp) {
-                newest = Some(cosignature);
-            }
+    pub fn newest(lines: &[Signature], checkpoint: &Checkpoint, key: &VerifierKey) -> Result<Option<Cosignature>, VerifyNoteError> {
+        if !key.algorithm().is_cosignature() {
+            return Ok(None);
         }
-        Ok(newest)
+        let newest = verify_lines(lines, &checkpoint.to_string(), Some(checkpoint), &[key])?;
+        Ok(newest.first().copied().flatten().map(|timestamp| Cosignature { key: key.clone(), timestamp }))
     }
 
     /// Who cosigned.
@@ -68,8 +72,8 @@ impl Cosignature {
         &self.key
     }
 
-    /// When, in seconds since 1970; 0 if the cosigner did not say.
-    pub fn timestamp(&self) -> u64 {
+    /// When, in seconds since 1970; `None` if the cosigner stated no time.
+    pub fn timestamp(&self) -> Option<NonZeroU64> {
         self.timestamp
     }
 }
@@ -79,7 +83,7 @@ pub fn verify_subtree(line: &Signature, origin: &Origin, subtree: Subtree, hash:
     if key.algorithm() != Algorithm::CosignatureMlDsa44 || !line.is_of(key) {
         return Err(BadSignature);
     }
-    let (timestamp, signature) = split_timestamp(&line.bytes).ok_or(BadSignature)?;
+    let (timestamp, signature) = split_timestamp(key.algorithm(), &line.bytes).ok_or(BadSignature)?;
     // SPEC: tlog-cosignature §ML-DSA-44 signed message: if start is not zero, the timestamp MUST be zero.
     if subtree.start() != 0 && timestamp != 0 {
         return Err(BadSignature);
@@ -89,24 +93,31 @@ pub fn verify_subtree(line: &Signature, origin: &Origin, subtree: Subtree, hash:
 }
 
 /// Takes the bytes of a cosignature over a whole checkpoint apart: its time, the message that was signed, and the signature proper.
-/// `None` if the key makes no cosignatures or the bytes or the text have the wrong form.
-pub(crate) fn signed_message<'s>(key: &VerifierKey, checkpoint: &str, bytes: &'s [u8]) -> Option<(u64, Vec<u8>, &'s [u8])> {
-    let (timestamp, signature) = split_timestamp(bytes)?;
-    // Also for Ed25519: what is cosigned is a checkpoint, never other text.
-    let parsed = Checkpoint::parse(checkpoint).ok()?;
+/// `None` if the key makes no cosignatures or the bytes have the wrong form.
+pub(crate) fn signed_message<'s>(key: &VerifierKey, checkpoint: &Checkpoint, bytes: &'s [u8]) -> Option<(u64, Vec<u8>, &'s [u8])> {
+    // First, so that for a line of the wrong length nothing is printed and hashed.
+    let (timestamp, signature) = split_timestamp(key.algorithm(), bytes)?;
     let message = match key.algorithm() {
-        Algorithm::CosignatureEd25519 => ed25519_message(timestamp, checkpoint),
-        Algorithm::CosignatureMlDsa44 => ml_dsa_message(key.name(), timestamp, parsed.origin(), 0, parsed.size().as_u64(), parsed.root())?,
+        Algorithm::CosignatureEd25519 => ed25519_message(timestamp, &checkpoint.to_string()),
+        Algorithm::CosignatureMlDsa44 => {
+            let (origin, size) = (checkpoint.origin(), checkpoint.size().as_u64());
+            ml_dsa_message(key.name(), timestamp, origin, 0, size, checkpoint.root())?
+        }
         Algorithm::Ed25519 | Algorithm::EcdsaP256 => return None,
     };
     Some((timestamp, message, signature))
 }
 
 /// SPEC: tlog-cosignature §Format: a big-endian timestamp, which MUST NOT exceed 2^63 - 1, and the signature.
-fn split_timestamp(bytes: &[u8]) -> Option<(u64, &[u8])> {
+fn split_timestamp(algorithm: Algorithm, bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let expected = match algorithm {
+        Algorithm::CosignatureEd25519 => ED25519_SIGNATURE,
+        Algorithm::CosignatureMlDsa44 => ML_DSA_44_SIGNATURE,
+        Algorithm::Ed25519 | Algorithm::EcdsaP256 => return None,
+    };
     let (timestamp, signature) = bytes.split_first_chunk::<8>()?;
     let timestamp = u64::from_be_bytes(*timestamp);
-    (timestamp <= MAX_TIMESTAMP).then_some((timestamp, signature))
+    (timestamp <= MAX_TIMESTAMP && signature.len() == expected).then_some((timestamp, signature))
 }
 
 /// SPEC: tlog-cosignature §Ed25519 signed message.

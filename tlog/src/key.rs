@@ -12,9 +12,11 @@ mod public;
 mod signing;
 
 use std::fmt;
+use std::num::NonZeroU64;
 use std::str::FromStr;
 
 use crate::base64;
+use crate::checkpoint::Checkpoint;
 use crate::cosignature;
 use crate::hash::Hash;
 
@@ -255,16 +257,36 @@ impl VerifierKey {
     pub fn verify_note(&self, text: &str, signature: &[u8]) -> Result<(), BadSignature> {
         match self.algorithm {
             Algorithm::Ed25519 | Algorithm::EcdsaP256 => self.public.verify(text.as_bytes(), signature),
-            Algorithm::CosignatureEd25519 | Algorithm::CosignatureMlDsa44 => self.verify_cosignature(text, signature).map(|_| ()),
+            Algorithm::CosignatureEd25519 | Algorithm::CosignatureMlDsa44 => {
+                let checkpoint = Checkpoint::parse(text).map_err(|_| BadSignature)?;
+                self.verify_cosignature(&checkpoint, signature).map(|_| ())
+            }
         }
     }
 
-    /// Verifies a cosignature over the text of a checkpoint and gives its time, in seconds since 1970. 0 means that the cosigner
-    /// did not state one. A key that makes no cosignatures verifies none.
-    pub fn verify_cosignature(&self, checkpoint: &str, signature: &[u8]) -> Result<u64, BadSignature> {
+    /// Verifies a cosignature over a checkpoint and gives its time, in seconds since 1970; `None` means that the cosigner did not
+    /// state one. A key that makes no cosignatures verifies none.
+    pub fn verify_cosignature(&self, checkpoint: &Checkpoint, signature: &[u8]) -> Result<Option<NonZeroU64>, BadSignature> {
         let (timestamp, message, signature) = cosignature::signed_message(self, checkpoint, signature).ok_or(BadSignature)?;
         self.public.verify(&message, signature)?;
-        Ok(timestamp)
+        Ok(NonZeroU64::new(timestamp))
+    }
+
+    /// [`VerifierKey::verify_note`] for callers that have parsed the text already, if it is a checkpoint. Plain signatures have no
+    /// time.
+    pub(crate) fn verify_text(
+        &self,
+        text: &str,
+        checkpoint: Option<&Checkpoint>,
+        signature: &[u8],
+    ) -> Result<Option<NonZeroU64>, BadSignature> {
+        match self.algorithm {
+            Algorithm::Ed25519 | Algorithm::EcdsaP256 => self.public.verify(text.as_bytes(), signature).map(|()| None),
+            // What is cosigned is a checkpoint, never other text.
+            Algorithm::CosignatureEd25519 | Algorithm::CosignatureMlDsa44 => {
+                self.verify_cosignature(checkpoint.ok_or(BadSignature)?, signature)
+            }
+        }
     }
 
     /// Verifies a signature over a message that is not a note's text.
@@ -295,7 +317,7 @@ pub enum InvalidVerifierKey {
     NotAVerifierKey,
     /// The first part.
     #[error("the name in the verifier key is not allowed: {0}")]
-    Name(#[from] InvalidKeyName),
+    Name(InvalidKeyName),
     /// The second part.
     #[error("the middle part of a verifier key must be eight lower-case hexadecimal digits; copy the whole key again")]
     MalformedId,
@@ -310,7 +332,7 @@ pub enum InvalidVerifierKey {
     UnknownAlgorithm(u8),
     /// The public key in the third part.
     #[error("the public key in the verifier key is not usable: {0}")]
-    PublicKey(#[from] InvalidPublicKey),
+    PublicKey(InvalidPublicKey),
     /// The id is not that of the name and key.
     #[error("the verifier key says its id is {found}, but its name and key give {expected}: it was altered or mistyped; copy it again")]
     WrongId {
@@ -331,12 +353,12 @@ impl FromStr for VerifierKey {
         let (Some(name), Some(id), Some(material)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(InvalidVerifierKey::NotAVerifierKey);
         };
-        let name = KeyName::new(name)?;
+        let name = KeyName::new(name).map_err(InvalidVerifierKey::Name)?;
         let found = KeyId::parse(id).ok_or(InvalidVerifierKey::MalformedId)?;
         let material = base64::decode(material).ok_or(InvalidVerifierKey::MalformedBase64)?;
         let (&algorithm, public_key) = material.split_first().ok_or(InvalidVerifierKey::NotAVerifierKey)?;
         let algorithm = Algorithm::from_type_byte(algorithm).ok_or(InvalidVerifierKey::UnknownAlgorithm(algorithm))?;
-        let key = VerifierKey::new(name, algorithm, public_key)?;
+        let key = VerifierKey::new(name, algorithm, public_key).map_err(InvalidVerifierKey::PublicKey)?;
         if key.id != found {
             return Err(InvalidVerifierKey::WrongId { expected: key.id, found });
         }

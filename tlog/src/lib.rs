@@ -19,6 +19,9 @@
 //! | [`proof`] | C2SP tlog-proof |
 //! | [`witness`] | C2SP tlog-witness |
 //!
+//! Errors name foreign logs and keys through [`printable`], so that they can go to a terminal as they are. An error's text includes that
+//! of its cause, and `source()` gives none: print the error, not a chain.
+//!
 //! The crate is pure: it opens no file or socket, reads no clock and draws no random numbers; each of these is an argument. Whatever
 //! it parses may come from an enemy, so no input makes it panic or allocate more than a small multiple of the input's own size.
 
@@ -29,10 +32,13 @@ pub mod key;
 pub mod merkle;
 pub mod note;
 pub mod policy;
+pub mod printable;
 pub mod proof;
 pub mod tiles;
 pub mod witness;
 
 mod base64;
+#[cfg(test)]
+mod work;
 
 pub use hash::{Hash, LeafIndex, TreeSize};

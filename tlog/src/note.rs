@@ -4,12 +4,19 @@
 //! never kept beside the parsed form, and two parsers cannot see two texts in one note.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use crate::base64;
+use crate::checkpoint::Checkpoint;
 use crate::key::{KeyId, KeyName, VerifierKey};
+use crate::printable::Printable;
 
 /// The most bytes of a note. More than sixteen signatures of any kind fit; a signature of ML-DSA-44 takes 3.3 kB.
 pub const MAX_NOTE: usize = 128 * 1024;
+
+/// The most signature lines of one key that a note may have. A key signs once; a witness that was asked again signs again, with a new
+/// time. The limit keeps a note of a thousand good lines from costing a thousand verifications.
+pub const MAX_LINES_PER_KEY: usize = 16;
 
 /// What a signature line starts with: an em dash and a space.
 const LINE_START: &str = "\u{2014} ";
@@ -78,7 +85,7 @@ pub enum NoteError {
 #[non_exhaustive]
 pub enum VerifyNoteError {
     /// A signature that claims to be of a known key is not.
-    #[error("the signature of {name} ({id}) does not fit the text: the text or the signature was altered; do not rely on it")]
+    #[error("the signature of {} ({id}) does not fit the text: the text or the signature was altered; do not rely on it", Printable(name))]
     BadSignature {
         /// Whose it claims to be.
         name: KeyName,
@@ -88,6 +95,65 @@ pub enum VerifyNoteError {
     /// None of the keys has signed.
     #[error("none of the keys that you trust has signed this; get the key of its signer from a source that you trust")]
     NotSigned,
+    /// More than [`MAX_LINES_PER_KEY`] lines of one key. They may all be good.
+    #[error("there are more than {MAX_LINES_PER_KEY} signatures of {} ({id}); keep only the newest of them", Printable(name))]
+    TooManySignatures {
+        /// Whose they claim to be.
+        name: KeyName,
+        /// Which key they claim.
+        id: KeyId,
+    },
+}
+
+/// The line for which [`verify_lines`] refused a note.
+pub(crate) enum BadLine<'l> {
+    /// It claims to be of a known key and is not: of the one with the number `key`, or of another with the same name and id.
+    Forged { line: &'l Signature, key: usize },
+    /// It is one more than [`MAX_LINES_PER_KEY`].
+    TooMany { line: &'l Signature },
+}
+
+impl From<BadLine<'_>> for VerifyNoteError {
+    fn from(bad: BadLine<'_>) -> Self {
+        match bad {
+            BadLine::Forged { line, .. } => VerifyNoteError::BadSignature { name: line.name.clone(), id: line.key_id },
+            BadLine::TooMany { line } => VerifyNoteError::TooManySignatures { name: line.name.clone(), id: line.key_id },
+        }
+    }
+}
+
+/// Verifies every line that is of one of `keys` and ignores all others. For each key: `None` if it has not signed, else the newest time
+/// that it stated, if it stated any. `checkpoint` is what `text` is, if it is a checkpoint.
+///
+/// A name and id may be those of two keys; a line is good if one of them made it, and counts for that one.
+pub(crate) fn verify_lines<'l>(
+    lines: &'l [Signature],
+    text: &str,
+    checkpoint: Option<&Checkpoint>,
+    keys: &[&VerifierKey],
+) -> Result<Vec<Option<Option<NonZeroU64>>>, BadLine<'l>> {
+    let mut newest = vec![None; keys.len()];
+    let mut seen = vec![0; keys.len()];
+    for line in lines {
+        // SPEC: signed-note §Signatures: ignore unknown keys; name *and* id make a key known.
+        let (mut known, mut good) = (None, false);
+        for (i, key) in keys.iter().enumerate().filter(|(_, key)| line.is_of(key)) {
+            known = known.or(Some(i));
+            seen[i] += 1;
+            if seen[i] > MAX_LINES_PER_KEY {
+                return Err(BadLine::TooMany { line });
+            }
+            if let Ok(timestamp) = key.verify_text(text, checkpoint, &line.bytes) {
+                good = true;
+                newest[i] = newest[i].max(Some(timestamp));
+            }
+        }
+        // SPEC: signed-note §Signatures: a signature from a known key that fails rejects the note.
+        if let (Some(key), false) = (known, good) {
+            return Err(BadLine::Forged { line, key });
+        }
+    }
+    Ok(newest)
 }
 
 /// Checks what holds for the text of every note.
@@ -167,31 +233,27 @@ impl Note {
     /// Verifies every signature that is of one of `keys` and ignores all others. Gives the keys that have signed, each once, in the
     /// order of `keys`.
     ///
-    /// One bad signature of a known key refuses the whole note, however many good ones there are.
+    /// One bad signature of a known key refuses the whole note, however many good ones there are, and so do more than
+    /// [`MAX_LINES_PER_KEY`] of them.
     pub fn verify<'k>(&self, keys: &'k [VerifierKey]) -> Result<Vec<&'k VerifierKey>, VerifyNoteError> {
         self.verify_with(&keys.iter().collect::<Vec<_>>())
     }
 
     /// [`Note::verify`] with keys from several places.
     pub(crate) fn verify_with<'k>(&self, keys: &[&'k VerifierKey]) -> Result<Vec<&'k VerifierKey>, VerifyNoteError> {
-        let mut signed = vec![false; keys.len()];
-        for signature in &self.signatures {
-            // SPEC: signed-note §Signatures: ignore unknown keys; name *and* id make a key known.
-            let (mut known, mut good) = (false, false);
-            for (&key, signed) in keys.iter().zip(&mut signed) {
-                if signature.is_of(key) {
-                    known = true;
-                    if key.verify_note(&self.text, &signature.bytes).is_ok() {
-                        (good, *signed) = (true, true);
-                    }
-                }
-            }
-            // SPEC: signed-note §Signatures: a signature from a known key that fails rejects the note.
-            if known && !good {
-                return Err(VerifyNoteError::BadSignature { name: signature.name.clone(), id: signature.key_id });
-            }
-        }
-        let verified: Vec<_> = keys.iter().zip(signed).filter_map(|(&key, signed)| signed.then_some(key)).collect();
+        let cosigned = keys.iter().any(|key| key.algorithm().is_cosignature());
+        let checkpoint = if cosigned { Checkpoint::parse(&self.text).ok() } else { None };
+        self.verify_as(checkpoint.as_ref(), keys)
+    }
+
+    /// [`Note::verify_with`] where the text was parsed before.
+    pub(crate) fn verify_as<'k>(
+        &self,
+        checkpoint: Option<&Checkpoint>,
+        keys: &[&'k VerifierKey],
+    ) -> Result<Vec<&'k VerifierKey>, VerifyNoteError> {
+        let signed = verify_lines(&self.signatures, &self.text, checkpoint, keys)?;
+        let verified: Vec<_> = keys.iter().zip(signed).filter_map(|(&key, signed)| signed.map(|_| key)).collect();
         // SPEC: signed-note §Signatures: without a good signature of a known key, reject the note.
         if verified.is_empty() { Err(VerifyNoteError::NotSigned) } else { Ok(verified) }
     }

@@ -9,10 +9,12 @@
 mod parse;
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use crate::checkpoint::{Checkpoint, Origin, SignedCheckpoint, VerifyCheckpointError};
-use crate::cosignature::Cosignature;
 use crate::key::{KeyId, KeyName, VerifierKey};
+use crate::note::{BadLine, MAX_LINES_PER_KEY, verify_lines};
+use crate::printable::Printable;
 
 pub use parse::{MAX_DEFINITIONS, MAX_POLICY, PolicyError, PolicyProblem};
 
@@ -183,7 +185,7 @@ pub struct VerifiedCheckpoint {
 pub struct Cosigned {
     witness: PolicyName,
     key: KeyName,
-    timestamp: u64,
+    timestamp: Option<NonZeroU64>,
 }
 
 impl VerifiedCheckpoint {
@@ -219,8 +221,8 @@ impl Cosigned {
         &self.key
     }
 
-    /// When, in seconds since 1970, by the witness's clock; 0 if it did not say.
-    pub fn timestamp(&self) -> u64 {
+    /// When, in seconds since 1970, by the witness's clock; `None` if it stated no time.
+    pub fn timestamp(&self) -> Option<NonZeroU64> {
         self.timestamp
     }
 }
@@ -230,13 +232,20 @@ impl Cosigned {
 #[non_exhaustive]
 pub enum VerifyPolicyError {
     /// The policy does not list the log.
-    #[error("this is from the log {origin}, which the policy does not list; check the address, or add the log to the policy")]
+    #[error(
+        "this is from the log {}, which the policy does not list: do not rely on it. Check the address; add a log to the policy only \
+         with a key from a source that you trust",
+        Printable(origin)
+    )]
     UnknownLog {
         /// The log that it says it is of.
         origin: Origin,
     },
     /// The log's key did not make its signature.
-    #[error("the signature of the log {name} ({id}) does not fit: what it signed, or the signature, was altered; do not rely on it")]
+    #[error(
+        "the signature of the log {} ({id}) does not fit: what it signed, or the signature, was altered; do not rely on it",
+        Printable(name)
+    )]
     BadLogSignature {
         /// The log's key.
         name: KeyName,
@@ -244,22 +253,39 @@ pub enum VerifyPolicyError {
         id: KeyId,
     },
     /// The log has not signed.
-    #[error("it says it is from the log {origin}, but the key that the policy has for that log has not signed it; do not rely on it")]
+    #[error(
+        "it says it is from the log {}, but the key that the policy has for that log has not signed it; do not rely on it",
+        Printable(origin)
+    )]
     NotSignedByLog {
         /// The log that it says it is of.
         origin: Origin,
     },
     /// There are extension lines that no signature covers.
-    #[error("the checkpoint of {origin} has extra lines that its log's signature does not cover; fetch it again without them")]
+    #[error("the checkpoint of {} has extra lines that its log's signature does not cover; fetch it again without them", Printable(origin))]
     UnsignedExtensions {
         /// The log that it says it is of.
         origin: Origin,
     },
     /// A witness's key did not make its signature.
-    #[error("the signature of the witness {witness} does not fit: what it signed, or the signature, was altered; do not rely on it")]
+    #[error(
+        "the signature of the witness {} does not fit: what it signed, or the signature, was altered; do not rely on it",
+        Printable(witness)
+    )]
     BadCosignature {
         /// The witness.
         witness: PolicyName,
+    },
+    /// More than [`MAX_LINES_PER_KEY`] signatures of one key.
+    #[error(
+        "there are more than {MAX_LINES_PER_KEY} signatures of {} ({id}); fetch the checkpoint again from the log itself",
+        Printable(name)
+    )]
+    TooManySignatures {
+        /// The key's name.
+        name: KeyName,
+        /// Its id.
+        id: KeyId,
     },
     /// Not enough witnesses.
     #[error(
@@ -281,7 +307,7 @@ struct Names<'a>(&'a [PolicyName]);
 impl fmt::Display for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, name) in self.0.iter().enumerate() {
-            write!(f, "{}{name}", if i == 0 { "" } else { ", " })?;
+            write!(f, "{}{}", if i == 0 { "" } else { ", " }, Printable(name))?;
         }
         Ok(())
     }
@@ -342,24 +368,29 @@ impl Policy {
         let log_key = signed.verify_log_with(self.logs.iter().map(|log| &log.key)).map_err(|error| match error {
             VerifyCheckpointError::UnknownOrigin { origin } => VerifyPolicyError::UnknownLog { origin },
             VerifyCheckpointError::BadSignature { name, id } => VerifyPolicyError::BadLogSignature { name, id },
+            VerifyCheckpointError::TooManySignatures { name, id } => VerifyPolicyError::TooManySignatures { name, id },
             VerifyCheckpointError::NotSigned { origin } => VerifyPolicyError::NotSignedByLog { origin },
             VerifyCheckpointError::UnsignedExtensions { origin } => VerifyPolicyError::UnsignedExtensions { origin },
         })?;
-        let mut cosignatures = Vec::new();
-        let mut cosigned = vec![false; self.witnesses.len()];
-        for (witness, cosigned) in self.witnesses.iter().zip(&mut cosigned) {
-            let newest = Cosignature::newest(signed.note().signatures(), signed.checkpoint(), &witness.key)
-                .map_err(|_| VerifyPolicyError::BadCosignature { witness: witness.name.clone() })?;
-            if let Some(cosignature) = newest {
-                *cosigned = true;
-                let (witness, key) = (witness.name.clone(), witness.key.name().clone());
-                cosignatures.push(Cosigned { witness, key, timestamp: cosignature.timestamp() });
-            }
-        }
+        let newest = self.cosignatures_on(signed)?;
+        let cosigned: Vec<bool> = newest.iter().map(Option::is_some).collect();
         if !self.is_met_by(&cosigned) {
             return Err(self.not_met(&cosigned));
         }
-        Ok(VerifiedCheckpoint { signed: signed.clone(), log_key: log_key.clone(), cosignatures })
+        let cosignatures = self.witnesses.iter().zip(newest).filter_map(|(witness, newest)| {
+            newest.map(|timestamp| Cosigned { witness: witness.name.clone(), key: witness.key.name().clone(), timestamp })
+        });
+        Ok(VerifiedCheckpoint { signed: signed.clone(), log_key: log_key.clone(), cosignatures: cosignatures.collect() })
+    }
+
+    /// For each witness: `None` if it has not cosigned, else the newest time that it stated, if it stated any.
+    fn cosignatures_on(&self, signed: &SignedCheckpoint) -> Result<Vec<Option<Option<NonZeroU64>>>, VerifyPolicyError> {
+        let keys: Vec<_> = self.witnesses.iter().map(|witness| &witness.key).collect();
+        let note = signed.note();
+        verify_lines(note.signatures(), note.text(), Some(signed.checkpoint()), &keys).map_err(|error| match error {
+            BadLine::Forged { key, .. } => VerifyPolicyError::BadCosignature { witness: self.witnesses[key].name.clone() },
+            BadLine::TooMany { line } => VerifyPolicyError::TooManySignatures { name: line.name.clone(), id: line.key_id },
+        })
     }
 
     /// Prints the policy: logs, witnesses, groups, quorum. Parsing that gives the same policy. Comments are not kept.

@@ -91,7 +91,14 @@ pub enum ProofError {
     NoCheckpoint,
     /// The checkpoint cannot be read.
     #[error("the checkpoint in the receipt cannot be read: {0}")]
-    Checkpoint(#[from] SignedCheckpointError),
+    Checkpoint(SignedCheckpointError),
+}
+
+// By hand: `#[from]` would make what the text says already a source as well, and it would be printed twice.
+impl From<SignedCheckpointError> for ProofError {
+    fn from(error: SignedCheckpointError) -> Self {
+        ProofError::Checkpoint(error)
+    }
 }
 
 /// Why a proof was refused.

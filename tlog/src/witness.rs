@@ -15,7 +15,8 @@ use crate::checkpoint::{Checkpoint, Origin, SignedCheckpoint, VerifyCheckpointEr
 use crate::hash::{Hash, TreeSize};
 use crate::key::{KeyId, KeyName, SignError, SigningKey, VerifierKey};
 use crate::merkle::{self, VerifyError};
-use crate::note::Signature;
+use crate::note::{MAX_LINES_PER_KEY, Signature};
+use crate::printable::Printable;
 
 pub use body::{
     AddCheckpoint, MAX_REQUEST, RequestError, ResponseError, SignSubtree, parse_conflict, parse_cosignatures, print_conflict,
@@ -66,27 +67,41 @@ pub struct Accepted {
 #[non_exhaustive]
 pub enum Refusal {
     /// 404: the witness does not know the log.
-    #[error("this witness does not follow the log {origin}; ask its operator to add it")]
+    #[error("this witness does not follow the log {}; ask its operator to add it", Printable(origin))]
     UnknownOrigin {
         /// The log that the checkpoint says it is of.
         origin: Origin,
     },
     /// 403: a signature of a known key is bad.
-    #[error("the signature of {name} ({id}) does not fit the checkpoint: one of them was altered; send the log's checkpoint unchanged")]
+    #[error(
+        "the signature of {} ({id}) does not fit the checkpoint: one of them was altered; send the log's checkpoint unchanged",
+        Printable(name)
+    )]
     BadSignature {
         /// The log's key.
         name: KeyName,
         /// Its id.
         id: KeyId,
     },
+    /// 403: more than [`MAX_LINES_PER_KEY`] signatures of a known key.
+    #[error("there are more than {MAX_LINES_PER_KEY} signatures of {} ({id}); send the newest only", Printable(name))]
+    TooManySignatures {
+        /// The log's key.
+        name: KeyName,
+        /// Its id.
+        id: KeyId,
+    },
     /// 403: no signature of a known key.
-    #[error("no key that this witness has for the log {origin} has signed the checkpoint; ask its operator to update the log's key")]
+    #[error(
+        "no key that this witness has for the log {} has signed the checkpoint; ask its operator to update the log's key",
+        Printable(origin)
+    )]
     NotSigned {
         /// The log that the checkpoint says it is of.
         origin: Origin,
     },
     /// 403: there are extension lines that no signature covers.
-    #[error("the checkpoint of {origin} has extra lines that its log's signature does not cover; send it without them")]
+    #[error("the checkpoint of {} has extra lines that its log's signature does not cover; send it without them", Printable(origin))]
     UnsignedExtensions {
         /// The log that the checkpoint says it is of.
         origin: Origin,
@@ -157,6 +172,7 @@ pub fn decide(request: &AddCheckpoint, latest: &Latest, log_keys: &[VerifierKey]
     signed.verify_log(log_keys).map_err(|error| match error {
         VerifyCheckpointError::UnknownOrigin { origin } => Refusal::UnknownOrigin { origin },
         VerifyCheckpointError::BadSignature { name, id } => Refusal::BadSignature { name, id },
+        VerifyCheckpointError::TooManySignatures { name, id } => Refusal::TooManySignatures { name, id },
         VerifyCheckpointError::NotSigned { origin } => Refusal::NotSigned { origin },
         VerifyCheckpointError::UnsignedExtensions { origin } => Refusal::UnsignedExtensions { origin },
     })?;
@@ -173,10 +189,6 @@ pub fn decide(request: &AddCheckpoint, latest: &Latest, log_keys: &[VerifierKey]
         return Err(Refusal::EmptyTreeRoot);
     }
     let stored = with_log_lines_only(signed, log_keys);
-    // SPEC: tlog-witness §add-checkpoint: with equal sizes the root hashes must be identical.
-    if old == new && *checkpoint.root() != latest.root {
-        return Err(Refusal::OtherRoot { size: new, signed: Box::new(stored) });
-    }
     if old == TreeSize::ZERO {
         // SPEC: tlog-witness §add-checkpoint: from size zero the proof MUST be empty.
         if !request.proof().is_empty() {
@@ -184,7 +196,12 @@ pub fn decide(request: &AddCheckpoint, latest: &Latest, log_keys: &[VerifierKey]
         }
     } else {
         // SPEC: tlog-witness §add-checkpoint: a Merkle consistency proof from the old size to the new.
-        merkle::verify_consistency(old, &latest.root, new, checkpoint.root(), request.proof()).map_err(Refusal::Inconsistent)?;
+        // With equal sizes the root hashes must be identical.
+        match merkle::verify_consistency(old, &latest.root, new, checkpoint.root(), request.proof()) {
+            Ok(()) => {}
+            Err(VerifyError::OtherRoot { size }) => return Err(Refusal::OtherRoot { size, signed: Box::new(stored) }),
+            Err(error) => return Err(Refusal::Inconsistent(error)),
+        }
     }
     Ok(Accepted { signed: stored })
 }

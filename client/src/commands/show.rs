@@ -42,8 +42,8 @@ pub(crate) fn time(seconds: u64) -> String {
 /// Who cosigned, and when.
 pub(crate) fn cosigned(cosigned: &[Cosigned]) -> String {
     let one = |c: &Cosigned| match c.timestamp() {
-        0 => c.witness().to_string(),
-        seconds => format!("{} ({})", c.witness(), time(seconds)),
+        None => c.witness().to_string(),
+        Some(seconds) => format!("{} ({})", c.witness(), time(seconds.get())),
     };
     cosigned.iter().map(one).collect::<Vec<_>>().join(", ")
 }

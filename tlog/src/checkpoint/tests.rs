@@ -1,6 +1,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use super::*;
+use crate::policy::VerifyPolicyError;
+use crate::witness::{Refusal, SubtreeRefusal};
+use crate::work::{self, counted};
 
 const ROOT: &str = "CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=";
 
@@ -129,4 +132,113 @@ fn of_a_witness_s_answer_only_its_newest_good_line_is_added() {
     assert_eq!(signed.add_cosignatures(&[line(30)], &keys), Ok(1));
     assert_eq!(signed.note().signatures()[1..], [line(30)]);
     assert!(signed.verify_log(&[log.verifier_key().clone()]).is_ok());
+}
+
+#[test]
+fn many_lines_of_one_witness_cost_few_verifications_and_no_parsing() {
+    let log = key("example.com/log", Algorithm::Ed25519, 1);
+    let witness = key("witness.example/w", Algorithm::CosignatureEd25519, 2);
+    let keys = [log.verifier_key().clone(), witness.verifier_key().clone()];
+    let mut junk = witness.cosign(&checkpoint(), 7).unwrap();
+    junk.bytes[30] ^= 1;
+    let mut signed = SignedCheckpoint::sign(&checkpoint(), &[&log]).unwrap();
+    (0..500).for_each(|_| signed.add_signature(junk.clone()).unwrap());
+    let work = |counter, signed: &SignedCheckpoint| {
+        let mut signed = signed.clone();
+        let (retaining, kept) = counted(counter, || signed.retain_verified(&keys));
+        assert!(kept);
+        assert_eq!(signed.note().signatures().len(), 1, "only the log's line is left");
+        let (adding, added) = counted(counter, || signed.add_cosignatures(&vec![junk.clone(); 500], &keys));
+        assert_eq!(added, Ok(0));
+        retaining.max(adding)
+    };
+    assert!(work(&work::VERIFIED, &signed) <= MAX_LINES_PER_KEY + 1);
+    assert_eq!(work(&work::PARSED, &signed), 0);
+}
+
+#[test]
+fn a_cosignature_without_a_time_is_not_added() {
+    let log = key("example.com/log", Algorithm::Ed25519, 1);
+    let mut signed = SignedCheckpoint::sign(&checkpoint(), &[&log]).unwrap();
+    for algorithm in [Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44] {
+        let witness = key("witness.example/w", algorithm, 2);
+        let keys = [witness.verifier_key().clone()];
+        assert_eq!(signed.add_cosignatures(&[witness.cosign(&checkpoint(), 0).unwrap()], &keys), Ok(0));
+        assert_eq!(signed.add_cosignatures(&[witness.cosign(&checkpoint(), 1).unwrap()], &keys), Ok(1));
+    }
+}
+
+#[test]
+fn a_checkpoint_of_more_text_than_any_log_needs_is_refused() {
+    let text = |extensions: usize| format!("log\n5\n{ROOT}\n{}", "x\n".repeat(extensions));
+    let fitting = (MAX_TEXT - text(0).len()) / 2;
+    assert!(Checkpoint::parse(&text(fitting)).is_ok());
+    assert_eq!(Checkpoint::parse(&text(fitting + 1)), Err(CheckpointError::TooLarge));
+}
+
+/// An origin that clears the screen and turns the rest of the line round, and goes on for longer than a screen.
+const HOSTILE: &str = "evil\u{9b}2J\u{202e}\u{2066}\u{7f}";
+
+#[test]
+fn errors_about_foreign_names_command_no_terminal_and_stay_short() {
+    let origin = || Origin::parse(&HOSTILE.repeat(500)).unwrap();
+    let name = || KeyName::new(&HOSTILE.repeat(500)).unwrap();
+    let id = crate::key::KeyId::new(1);
+    let errors = [
+        VerifyCheckpointError::UnknownOrigin { origin: origin() }.to_string(),
+        VerifyCheckpointError::NotSigned { origin: origin() }.to_string(),
+        VerifyCheckpointError::UnsignedExtensions { origin: origin() }.to_string(),
+        VerifyCheckpointError::BadSignature { name: name(), id }.to_string(),
+        VerifyCheckpointError::TooManySignatures { name: name(), id }.to_string(),
+        SignCheckpointError::OtherName { origin: origin(), key: name() }.to_string(),
+        VerifyNoteError::BadSignature { name: name(), id }.to_string(),
+        VerifyNoteError::TooManySignatures { name: name(), id }.to_string(),
+        VerifyPolicyError::UnknownLog { origin: origin() }.to_string(),
+        VerifyPolicyError::NotSignedByLog { origin: origin() }.to_string(),
+        VerifyPolicyError::UnsignedExtensions { origin: origin() }.to_string(),
+        VerifyPolicyError::BadLogSignature { name: name(), id }.to_string(),
+        VerifyPolicyError::TooManySignatures { name: name(), id }.to_string(),
+        Refusal::UnknownOrigin { origin: origin() }.to_string(),
+        Refusal::NotSigned { origin: origin() }.to_string(),
+        Refusal::UnsignedExtensions { origin: origin() }.to_string(),
+        Refusal::BadSignature { name: name(), id }.to_string(),
+        Refusal::TooManySignatures { name: name(), id }.to_string(),
+        SubtreeRefusal::UnknownOrigin { origin: origin() }.to_string(),
+    ];
+    for error in errors {
+        assert!(error.chars().all(|c| c == '…' || (' '..='~').contains(&c)), "{error:?}");
+        assert!(error.contains("evil") && error.chars().count() < 2500, "{error:?}");
+    }
+}
+
+#[test]
+fn nobody_is_told_to_trust_an_unknown_log() {
+    let origin = Origin::parse("unknown").unwrap();
+    for error in
+        [VerifyCheckpointError::UnknownOrigin { origin: origin.clone() }.to_string(), VerifyPolicyError::UnknownLog { origin }.to_string()]
+    {
+        assert!(error.contains("do not rely on it") && error.contains("from a source that you trust"), "{error}");
+    }
+}
+
+#[test]
+fn an_error_that_names_its_cause_has_no_source_that_would_print_it_again() {
+    use std::error::Error;
+
+    use crate::key::{InvalidKeyName, InvalidPublicKey, InvalidSigningKey, InvalidVerifierKey};
+    use crate::proof::ProofError;
+    use crate::witness::RequestError;
+    let cause = SignedCheckpointError::Checkpoint(CheckpointError::Size);
+    let errors: [(&dyn Error, &dyn Error); 6] = [
+        (&ProofError::Checkpoint(cause), &cause),
+        (&RequestError::Checkpoint(cause), &cause),
+        (&InvalidVerifierKey::Name(InvalidKeyName::Empty), &InvalidKeyName::Empty),
+        (&InvalidVerifierKey::PublicKey(InvalidPublicKey::NotAPoint), &InvalidPublicKey::NotAPoint),
+        (&InvalidSigningKey::PublicKey(InvalidPublicKey::NotAPoint), &InvalidPublicKey::NotAPoint),
+        (&crate::merkle::ProveError::Node(CheckpointError::Size), &CheckpointError::Size),
+    ];
+    for (error, cause) in errors {
+        assert!(error.to_string().contains(&cause.to_string()), "{error}");
+        assert!(error.source().is_none(), "{error}");
+    }
 }

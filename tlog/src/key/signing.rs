@@ -49,7 +49,14 @@ pub enum InvalidSigningKey {
     VerifyOnly,
     /// The name does not fit the algorithm.
     #[error("no key can be made with this name: {0}")]
-    PublicKey(#[from] InvalidPublicKey),
+    PublicKey(InvalidPublicKey),
+}
+
+// By hand: `#[from]` would make what the text says already a source as well, and it would be printed twice.
+impl From<InvalidPublicKey> for InvalidSigningKey {
+    fn from(error: InvalidPublicKey) -> Self {
+        InvalidSigningKey::PublicKey(error)
+    }
 }
 
 /// Why nothing was signed.

@@ -33,8 +33,8 @@ pub enum ProveError<E> {
     #[error("a tree of {0} entries is too large for proofs; check the size")]
     TreeTooLarge(TreeSize),
     /// The source of hashes failed.
-    #[error("a hash of the tree could not be read")]
-    Node(#[source] E),
+    #[error("no proof was made, since a hash of the tree could not be read: {0}")]
+    Node(E),
 }
 
 /// The root hash of a tree of `size` leaves (RFC 6962 section 2.1). `node` gives the hash of a complete subtree, all of whose leaves are

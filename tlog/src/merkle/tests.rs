@@ -527,3 +527,13 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn two_roots_of_one_size_are_told_apart_from_a_bad_proof() {
+    let (size, roots) = (TreeSize::new(5), [Hash::leaf(b"one"), Hash::leaf(b"two")]);
+    for proof in [vec![], vec![roots[0]]] {
+        assert_eq!(verify_consistency(size, &roots[0], size, &roots[1], &proof), Err(VerifyError::OtherRoot { size }));
+    }
+    assert_eq!(verify_consistency(size, &roots[0], size, &roots[0], &[]), Ok(()));
+    assert!(matches!(verify_consistency(size, &roots[0], size, &roots[0], &roots), Err(VerifyError::WrongLength { .. })));
+}

@@ -56,6 +56,14 @@ pub enum VerifyError {
         "the proof does not lead to the root hash that the log signed: this is not what the log holds at that place, or the proof was altered"
     )]
     WrongRoot,
+    /// Two roots of one size: no proof can reconcile them. Under the log's two signatures this convicts the log.
+    #[error(
+        "there are two different root hashes for the first {size} entries: the log has shown two histories; keep both checkpoints as evidence"
+    )]
+    OtherRoot {
+        /// The size of both trees.
+        size: TreeSize,
+    },
 }
 
 /// Verifies that the tree of `size` leaves with root hash `root` has `leaf` (a leaf hash) at `index` (RFC 6962 section 2.1.1).
@@ -69,7 +77,7 @@ pub fn verify_inclusion(leaf: &Hash, index: LeafIndex, size: TreeSize, proof: &[
 
 /// Verifies that the tree of `new` leaves begins with the tree of `old` leaves (RFC 6962 section 2.1.2).
 ///
-/// For equal sizes the proof is empty and the roots must be equal. An `old` of zero is an error: there is nothing to prove.
+/// For equal sizes the proof is empty and the roots must be equal, else the error is [`VerifyError::OtherRoot`], whatever the proof. An `old` of zero is an error: there is nothing to prove.
 pub fn verify_consistency(old: TreeSize, old_root: &Hash, new: TreeSize, new_root: &Hash, proof: &[Hash]) -> Result<(), VerifyError> {
     refuse_excess(new, proof)?;
     if old == TreeSize::ZERO {
@@ -77,6 +85,9 @@ pub fn verify_consistency(old: TreeSize, old_root: &Hash, new: TreeSize, new_roo
     }
     if old > new {
         return Err(VerifyError::Shrinks { old, new });
+    }
+    if old == new && old_root != new_root {
+        return Err(VerifyError::OtherRoot { size: new });
     }
     verify(Subtree::beginning(old.as_u64()), old_root, new, new_root, proof)
 }

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::key::{Algorithm, SigningKey};
+use crate::work::{self, counted};
 
 fn key(name: &str, seed: u8) -> SigningKey {
     SigningKey::from_seed(KeyName::new(name).unwrap(), Algorithm::Ed25519, [seed; 32]).unwrap()
@@ -88,4 +89,44 @@ fn sixteen_signatures_of_the_largest_kind_fit_and_a_note_never_outgrows_its_limi
     assert_eq!(note.add_signature(line(vec![])), Err(NoteError::MalformedSignature));
     while note.add_signature(line(vec![1; 2428])).is_ok() {}
     assert_eq!(Note::parse(&note.to_bytes()), Ok(note));
+}
+
+/// A checkpoint with one good line of `key` many times.
+fn many_lines(key: &SigningKey, lines: usize) -> Note {
+    let text = format!("example.com/log\n1\n{}\n", crate::Hash::EMPTY_TREE.to_base64());
+    let line = match key.verifier_key().algorithm() {
+        Algorithm::Ed25519 => key.sign_note(&text).unwrap(),
+        _ => key.cosign(&Checkpoint::parse(&text).unwrap(), 5).unwrap(),
+    };
+    Note::new(&text, vec![line; lines]).unwrap()
+}
+
+#[test]
+fn many_good_lines_of_one_key_cost_few_verifications() {
+    for (algorithm, lines) in [(Algorithm::Ed25519, 450), (Algorithm::CosignatureEd25519, 450), (Algorithm::CosignatureMlDsa44, 30)] {
+        let key = SigningKey::from_seed(KeyName::new("example.com/log").unwrap(), algorithm, [1; 32]).unwrap();
+        let keys = [key.verifier_key().clone()];
+        let most = many_lines(&key, MAX_LINES_PER_KEY);
+        let (parsed, verified) = counted(&work::PARSED, || most.verify(&keys));
+        assert!(verified.is_ok() && parsed <= 1, "{algorithm}: the text was parsed {parsed} times");
+
+        let note = many_lines(&key, lines);
+        let (verified, refused) = counted(&work::VERIFIED, || note.verify(&keys));
+        assert!(matches!(refused, Err(VerifyNoteError::TooManySignatures { .. })), "{algorithm}");
+        assert!(verified <= MAX_LINES_PER_KEY, "{algorithm}: {verified} verifications");
+    }
+}
+
+#[test]
+fn a_cosignature_of_the_wrong_length_is_refused_before_anything_is_computed() {
+    for algorithm in [Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44] {
+        let key = SigningKey::from_seed(KeyName::new("example.com/log").unwrap(), algorithm, [1; 32]).unwrap();
+        let note = many_lines(&key, 1);
+        let (verified, refused) = counted(&work::VERIFIED, || {
+            let short = Signature { bytes: vec![0; 12], ..note.signatures()[0].clone() };
+            Note::new(note.text(), vec![short]).unwrap().verify(&[key.verifier_key().clone()]).map(drop)
+        });
+        assert!(matches!(refused, Err(VerifyNoteError::BadSignature { .. })));
+        assert_eq!(verified, 0, "{algorithm}");
+    }
 }

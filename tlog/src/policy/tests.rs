@@ -51,7 +51,9 @@ fn the_quorum_of_nested_groups_is_what_it_says() {
             Ok(verified) => {
                 assert!(enough, "{witnesses:?}");
                 assert_eq!(verified.cosignatures().iter().map(Cosigned::witness).collect::<Vec<_>>(), names);
-                assert!(verified.cosignatures().iter().zip(&witnesses).all(|(c, &i)| c.timestamp() == 1000 + u64::from(i)));
+                assert!(
+                    verified.cosignatures().iter().zip(&witnesses).all(|(c, &i)| c.timestamp() == NonZeroU64::new(1000 + u64::from(i)))
+                );
             }
             Err(VerifyPolicyError::QuorumNotMet { have, missing }) => {
                 assert!(!enough, "{witnesses:?}");

@@ -71,7 +71,14 @@ pub enum RequestError {
     NoCheckpoint,
     /// The checkpoint cannot be read.
     #[error("the checkpoint in the request cannot be read: {0}")]
-    Checkpoint(#[from] SignedCheckpointError),
+    Checkpoint(SignedCheckpointError),
+}
+
+// By hand: `#[from]` would make what the text says already a source as well, and it would be printed twice.
+impl From<SignedCheckpointError> for RequestError {
+    fn from(error: SignedCheckpointError) -> Self {
+        RequestError::Checkpoint(error)
+    }
 }
 
 /// Splits a request at its first blank line, which ends the proof.

@@ -9,6 +9,7 @@ use crate::hash::Hash;
 use crate::key::{SignError, SigningKey, VerifierKey};
 use crate::merkle::{self, Subtree, VerifyError};
 use crate::note::{Signature, VerifyNoteError};
+use crate::printable::Printable;
 
 /// A part of a log that a witness may cosign. Only [`decide_subtree`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +24,13 @@ pub struct AcceptedSubtree {
 #[non_exhaustive]
 pub enum SubtreeRefusal {
     /// 404: the witness does not know the log.
-    #[error("this witness does not follow the log {origin}; ask its operator to add it")]
+    #[error("this witness does not follow the log {}; ask its operator to add it", Printable(origin))]
     UnknownOrigin {
         /// The log that the checkpoint says it is of.
         origin: Origin,
     },
-    /// 403: the witness's own signature is not there or is bad.
-    #[error("the checkpoint does not have a good cosignature of this witness; send one that it has cosigned, with that signature")]
+    /// 403: the witness's own signature is not there, or is bad, or there are too many of them.
+    #[error("the checkpoint does not have one good cosignature of this witness; send one that it has cosigned, with that signature")]
     NotCosigned,
     /// 422: the proof is wrong.
     #[error("the proof does not show that the checkpoint contains this part: {0}")]
@@ -50,8 +51,10 @@ pub fn decide_subtree(
     }
     // SPEC: tlog-witness §sign-subtree: a valid cosignature from one of its own keys. A note key of the same operator is none.
     let own_keys: Vec<&VerifierKey> = own_keys.iter().filter(|key| key.algorithm().is_cosignature()).collect();
-    request.checkpoint().note().verify_with(&own_keys).map_err(|error| match error {
-        VerifyNoteError::BadSignature { .. } | VerifyNoteError::NotSigned => SubtreeRefusal::NotCosigned,
+    request.checkpoint().note().verify_as(Some(checkpoint), &own_keys).map_err(|error| match error {
+        VerifyNoteError::BadSignature { .. } | VerifyNoteError::TooManySignatures { .. } | VerifyNoteError::NotSigned => {
+            SubtreeRefusal::NotCosigned
+        }
     })?;
     // SPEC: tlog-witness §sign-subtree: the subtree consistency proof.
     merkle::verify_subtree(request.subtree(), request.hash(), checkpoint.size(), checkpoint.root(), request.proof())
