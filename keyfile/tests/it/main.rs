@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use keyfile::{CreateError, LoadError, create, generate, load, verifier_key_path};
+use keyfile::{CreateError, LoadError, create, generate, load, load_at, verifier_key_path};
 use tempfile::TempDir;
 use tlog::key::{Algorithm, KeyFileError, KeyName, SigningKey, VerifierKey};
 use tlog::note::Note;
@@ -73,7 +73,8 @@ fn neither_file_is_ever_overwritten() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("key.pem");
         fs::write(dir.path().join(existing), "precious").unwrap();
-        assert!(matches!(create(&path, &key), Err(CreateError::Exists { .. })), "{existing}");
+        let refused = create(&path, &key);
+        assert!(matches!(refused, Err(CreateError::Exists { .. } | CreateError::WithoutKey { .. })), "{existing}: {refused:?}");
         assert_eq!(fs::read(dir.path().join(existing)).unwrap(), b"precious");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1, "nothing else is left behind");
     }
@@ -175,4 +176,50 @@ fn where_nothing_can_be_written_nothing_is_left_behind() {
 #[test]
 fn no_key_can_be_generated_that_could_not_sign() {
     assert!(generate(name(), Algorithm::EcdsaP256).is_err());
+}
+
+#[test]
+fn a_named_pipe_is_refused_and_not_waited_for() {
+    let (dir, path, _key) = with_key(Algorithm::Ed25519);
+    let pipe = dir.path().join("pipe");
+    let mode = rustix::fs::Mode::from_raw_mode(0o600);
+    rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    let (send, receive) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        send.send(load(&pipe)).unwrap();
+        send.send(load_at(&path, &pipe)).unwrap();
+    });
+    for which in ["secret", "verifier key"] {
+        let loaded = receive.recv_timeout(std::time::Duration::from_secs(60)).expect("it does not wait for a writer");
+        assert!(matches!(loaded, Err(LoadError::NotAFile { .. })), "{which}: {loaded:?}");
+    }
+}
+
+#[test]
+fn a_key_file_of_another_user_is_refused() {
+    let (_dir, path, _key) = with_key(Algorithm::Ed25519);
+    if std::os::unix::fs::chown(&path, Some(12_345), None).is_err() {
+        eprintln!("SKIPPED: only root can give files away");
+        return;
+    }
+    assert!(matches!(load(&path), Err(LoadError::OtherOwner { uid: 12_345, .. })));
+}
+
+#[test]
+fn a_verifier_key_that_was_left_alone_is_told_apart() {
+    let (_dir, path, key) = with_key(Algorithm::Ed25519);
+    fs::remove_file(&path).unwrap();
+    let error = create(&path, &key).unwrap_err();
+    assert!(matches!(error, CreateError::WithoutKey { .. }) && error.to_string().contains("remove it"), "{error}");
+}
+
+#[test]
+fn errors_say_their_cause_once() {
+    use std::error::Error as _;
+    let dir = tempfile::tempdir().unwrap();
+    let missing = load(&dir.path().join("missing")).unwrap_err();
+    assert!(missing.source().is_none() && missing.to_string().contains("No such file"), "{missing}");
+    let key = generate(name(), Algorithm::Ed25519).unwrap();
+    let unwritten = create(&dir.path().join("missing/key.pem"), &key).unwrap_err();
+    assert!(unwritten.source().is_none() && unwritten.to_string().contains("No such file"), "{unwritten}");
 }
