@@ -59,7 +59,7 @@ pub fn verifier_keys() -> &'static [VerifierKey] {
 
 fn signed(size: u64) -> SignedCheckpoint {
     let size = TreeSize::new(size);
-    let origin = Origin::new(LOG).expect("an origin");
+    let origin = Origin::for_new_log(LOG).expect("an origin");
     let checkpoint = Checkpoint::new(origin, size, tree::root(size).expect("within the tree"));
     let mut signed = SignedCheckpoint::sign(&checkpoint, &[&log_key()]).expect("the log's own key");
     for (witness, time) in witness_keys().iter().zip(1_790_000_000..) {

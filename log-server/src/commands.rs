@@ -34,7 +34,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
 }
 
 fn init(args: &cli::Init) -> anyhow::Result<ExitCode> {
-    let origin = Origin::new(&args.origin)?;
+    let origin = Origin::for_new_log(&args.origin)?;
     let key = match &args.key {
         Some(path) => keyfile::load(path)?,
         None => keyfile::generate(KeyName::new(origin.as_str())?, Algorithm::Ed25519)?,

@@ -31,7 +31,7 @@ pub(crate) fn identity() -> Identity {
 }
 
 pub(crate) fn empty_tree() -> TreeState {
-    let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::ZERO, Hash::EMPTY_TREE);
+    let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::ZERO, Hash::EMPTY_TREE);
     Head::new(SignedCheckpoint::sign(&checkpoint, &[&key()]).unwrap()).tree_state()
 }
 

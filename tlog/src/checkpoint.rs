@@ -48,7 +48,7 @@ pub enum InvalidOrigin {
 
 impl Origin {
     /// The origin of a log of one's own: what the specification discourages is refused, and it is a valid [`KeyName`].
-    pub fn new(origin: &str) -> Result<Self, InvalidOrigin> {
+    pub fn for_new_log(origin: &str) -> Result<Self, InvalidOrigin> {
         if origin.is_empty() {
             return Err(InvalidOrigin::Empty);
         }

@@ -32,7 +32,7 @@ pub use parse::{MAX_DEFINITIONS, MAX_POLICY, PolicyError, PolicyProblem};
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
-    logs: Vec<LogEntry>,
+    logs: Vec<TrustedLog>,
     witnesses: Vec<Witness>,
     groups: Vec<Group>,
     quorum: Quorum,
@@ -40,7 +40,7 @@ pub struct Policy {
 
 /// A log that a policy lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LogEntry {
+pub struct TrustedLog {
     key: VerifierKey,
     url: Option<Octets>,
 }
@@ -121,7 +121,7 @@ impl Octets {
     }
 }
 
-impl LogEntry {
+impl TrustedLog {
     /// The key that signs for the log; its name is the log's origin.
     pub fn key(&self) -> &VerifierKey {
         &self.key
@@ -177,12 +177,12 @@ pub struct InvalidUrl;
 pub struct VerifiedCheckpoint {
     signed: SignedCheckpoint,
     log_key: VerifierKey,
-    cosignatures: Vec<Cosigned>,
+    cosignatures: Vec<WitnessedBy>,
 }
 
 /// That a witness of the policy has cosigned.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cosigned {
+pub struct WitnessedBy {
     witness: PolicyName,
     key: KeyName,
     timestamp: Option<NonZeroU64>,
@@ -205,12 +205,12 @@ impl VerifiedCheckpoint {
     }
 
     /// The witnesses of the policy that have cosigned, in the policy's order; more than the quorum needs, if more have.
-    pub fn cosignatures(&self) -> &[Cosigned] {
+    pub fn cosignatures(&self) -> &[WitnessedBy] {
         &self.cosignatures
     }
 }
 
-impl Cosigned {
+impl WitnessedBy {
     /// What the policy calls the witness.
     pub fn witness(&self) -> &PolicyName {
         &self.witness
@@ -320,11 +320,11 @@ impl Policy {
             Some(url) if url.is_empty() || url.bytes().any(|c| c <= b' ' || c == 0x7f) => return Err(InvalidUrl),
             url => url.map(|url| Octets(url.as_bytes().to_vec())),
         };
-        Ok(Policy { logs: vec![LogEntry { key, url }], witnesses: Vec::new(), groups: Vec::new(), quorum: Quorum::None })
+        Ok(Policy { logs: vec![TrustedLog { key, url }], witnesses: Vec::new(), groups: Vec::new(), quorum: Quorum::None })
     }
 
     /// The logs, in the file's order.
-    pub fn logs(&self) -> &[LogEntry] {
+    pub fn logs(&self) -> &[TrustedLog] {
         &self.logs
     }
 
@@ -378,7 +378,7 @@ impl Policy {
             return Err(self.not_met(&cosigned));
         }
         let cosignatures = self.witnesses.iter().zip(newest).filter_map(|(witness, newest)| {
-            newest.map(|timestamp| Cosigned { witness: witness.name.clone(), key: witness.key.name().clone(), timestamp })
+            newest.map(|timestamp| WitnessedBy { witness: witness.name.clone(), key: witness.key.name().clone(), timestamp })
         });
         Ok(VerifiedCheckpoint { signed: signed.clone(), log_key: log_key.clone(), cosignatures: cosignatures.collect() })
     }

@@ -33,7 +33,7 @@ pub const SIZE_MEDIA_TYPE: &str = "text/x.tlog.size";
 /// use tlog::checkpoint::Origin;
 /// use tlog::witness::monitoring_path;
 ///
-/// let path = monitoring_path(&Origin::new("example.com/log")?);
+/// let path = monitoring_path(&Origin::for_new_log("example.com/log")?);
 /// assert!(path.ends_with("/checkpoint") && path.len() == 64 + 11);
 /// # Ok::<(), tlog::checkpoint::InvalidOrigin>(())
 /// ```
@@ -150,7 +150,7 @@ pub enum Refusal {
 /// use tlog::{Hash, TreeSize};
 ///
 /// let log = SigningKey::from_seed(KeyName::new("example.com/log")?, Algorithm::Ed25519, [1; 32])?;
-/// let checkpoint = Checkpoint::new(Origin::new("example.com/log")?, TreeSize::new(1), Hash::leaf(b"A decision."));
+/// let checkpoint = Checkpoint::new(Origin::for_new_log("example.com/log")?, TreeSize::new(1), Hash::leaf(b"A decision."));
 /// let request = AddCheckpoint::new(TreeSize::ZERO, vec![], SignedCheckpoint::sign(&checkpoint, &[&log])?)?;
 /// let keys = [log.verifier_key().clone()];
 ///

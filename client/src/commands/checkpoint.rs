@@ -36,7 +36,7 @@ impl Checkpoint {
             return write_out(None, &note);
         }
         if self.json {
-            let witness = |c: &tlog::policy::Cosigned| json!({ "witness": c.witness().to_string(), "time": c.timestamp() });
+            let witness = |c: &tlog::policy::WitnessedBy| json!({ "witness": c.witness().to_string(), "time": c.timestamp() });
             return say_json(&json!({
                 "origin": checkpoint.origin().as_str(),
                 "size": checkpoint.size().as_u64(),

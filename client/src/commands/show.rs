@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use tlog::Hash;
-use tlog::policy::Cosigned;
+use tlog::policy::WitnessedBy;
 
 /// Text of an entry, or of anything else that a stranger wrote: control characters, which could command the terminal, are replaced.
 pub(crate) fn text(bytes: &[u8]) -> Option<String> {
@@ -40,8 +40,8 @@ pub(crate) fn time(seconds: u64) -> String {
 }
 
 /// Who cosigned, and when.
-pub(crate) fn cosigned(cosigned: &[Cosigned]) -> String {
-    let one = |c: &Cosigned| match c.timestamp() {
+pub(crate) fn cosigned(cosigned: &[WitnessedBy]) -> String {
+    let one = |c: &WitnessedBy| match c.timestamp() {
         None => c.witness().to_string(),
         Some(seconds) => format!("{} ({})", c.witness(), time(seconds.get())),
     };

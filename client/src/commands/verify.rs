@@ -131,7 +131,7 @@ impl Good {
 
     fn json(&self, receipt: &str) -> Value {
         let checkpoint = self.checkpoint.checkpoint();
-        let witness = |c: &tlog::policy::Cosigned| json!({ "witness": c.witness().to_string(), "time": c.timestamp() });
+        let witness = |c: &tlog::policy::WitnessedBy| json!({ "witness": c.witness().to_string(), "time": c.timestamp() });
         json!({
             "receipt": receipt,
             "good": true,

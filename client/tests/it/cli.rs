@@ -43,7 +43,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         Proof::new(extra.map(<[u8]>::to_vec), good.index(), good.hashes().to_vec(), checkpoint.clone()).unwrap().to_bytes()
     };
     let stranger = key("log.test/two");
-    let stranger_head = Checkpoint::new(Origin::new("log.test/two").unwrap(), tree.size(), *tree.checkpoint().checkpoint().root());
+    let stranger_head = Checkpoint::new(Origin::for_new_log("log.test/two").unwrap(), tree.size(), *tree.checkpoint().checkpoint().root());
     let stranger_head = SignedCheckpoint::sign(&stranger_head, &[&stranger]).unwrap();
     let witness = SigningKey::from_seed(KeyName::new("witness.test").unwrap(), Algorithm::CosignatureEd25519, [9; 32]).unwrap();
     let mut witnessed = tree.checkpoint();

@@ -22,7 +22,7 @@ async fn read_all(log: &VerifiedLog) -> Result<usize, ReadError> {
 
 fn signed(key: &SigningKey, origin: &str, tree: &Tree) -> Vec<u8> {
     let root = *tree.checkpoint().checkpoint().root();
-    SignedCheckpoint::sign(&Checkpoint::new(Origin::new(origin).unwrap(), tree.size(), root), &[key]).unwrap().to_bytes()
+    SignedCheckpoint::sign(&Checkpoint::new(Origin::for_new_log(origin).unwrap(), tree.size(), root), &[key]).unwrap().to_bytes()
 }
 
 /// Case 23, over HTTP: whichever tile is forged, whatever is read from it is refused.
@@ -118,7 +118,7 @@ async fn checkpoints_of_others_and_broken_ones_are_refused() {
 async fn impossible_sizes_end_in_an_error() {
     let server = Server::start(Tree::new(5)).await;
     for size in [1 << 62, (1 << 63) - 1, 1 << 63] {
-        let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::new(size), Hash::leaf(b"x"));
+        let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::new(size), Hash::leaf(b"x"));
         let note = SignedCheckpoint::sign(&checkpoint, &[&key(ORIGIN)]).unwrap().to_bytes();
         server.fault(move |path| (path == "checkpoint").then(|| ok(note.clone())));
         let log = server.open().await.unwrap();

@@ -121,7 +121,7 @@ impl Tree {
     }
 
     pub(crate) fn checkpoint(&self) -> SignedCheckpoint {
-        let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), self.size(), self.appender.root());
+        let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), self.size(), self.appender.root());
         SignedCheckpoint::sign(&checkpoint, &[&self.key]).unwrap()
     }
 

@@ -23,7 +23,7 @@ fn sequencer(fixture: &Fixture, store: &Arc<MemoryStore>) -> Sequencer<MemorySto
         edge: Appender::new(),
         signed_root: head.root(),
         log_id: identity().log_id,
-        origin: Origin::new(ORIGIN).unwrap(),
+        origin: Origin::for_new_log(ORIGIN).unwrap(),
         key: key(),
         publisher: Publisher::new(head).0,
         answers: mpsc::unbounded_channel().0,

@@ -65,7 +65,7 @@ fn commit<S: Store>(store: &S, mut edge: Appender, to: u64, publish: bool) -> Ap
     for leaf in &leaves {
         edge.append(*leaf, |node, hash| rows.add(node, hash)).unwrap();
     }
-    let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), edge.size(), edge.root());
+    let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), edge.size(), edge.root());
     let tree = Head::new(SignedCheckpoint::sign(&checkpoint, &[&key()]).unwrap()).tree_state();
     store.commit(staged, &Commit { leaves, tiles: rows.rows, tree, publish }).unwrap();
     edge

@@ -45,12 +45,12 @@ fn extension_lines_and_odd_origins_of_others_are_kept() {
 
 #[test]
 fn an_origin_with_spaces_or_plus_is_refused_for_a_log_of_our_own() {
-    assert_eq!(Origin::new(""), Err(InvalidOrigin::Empty));
-    assert_eq!(Origin::new("my log"), Err(InvalidOrigin::Space));
-    assert_eq!(Origin::new("log+1"), Err(InvalidOrigin::Plus));
-    assert_eq!(Origin::new("log\u{7}"), Err(InvalidOrigin::Control));
-    assert_eq!(Origin::new(&"l".repeat(256)), Err(InvalidOrigin::TooLong));
-    assert!(KeyName::new(Origin::new("example.com/log").unwrap().as_str()).is_ok());
+    assert_eq!(Origin::for_new_log(""), Err(InvalidOrigin::Empty));
+    assert_eq!(Origin::for_new_log("my log"), Err(InvalidOrigin::Space));
+    assert_eq!(Origin::for_new_log("log+1"), Err(InvalidOrigin::Plus));
+    assert_eq!(Origin::for_new_log("log\u{7}"), Err(InvalidOrigin::Control));
+    assert_eq!(Origin::for_new_log(&"l".repeat(256)), Err(InvalidOrigin::TooLong));
+    assert!(KeyName::new(Origin::for_new_log("example.com/log").unwrap().as_str()).is_ok());
 }
 
 fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
@@ -58,7 +58,7 @@ fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
 }
 
 fn checkpoint() -> Checkpoint {
-    Checkpoint::new(Origin::new("example.com/log").unwrap(), TreeSize::new(1), Hash::leaf(b"x"))
+    Checkpoint::new(Origin::for_new_log("example.com/log").unwrap(), TreeSize::new(1), Hash::leaf(b"x"))
 }
 
 #[test]

@@ -9,7 +9,7 @@ fn key(algorithm: Algorithm) -> SigningKey {
 }
 
 fn checkpoint() -> Checkpoint {
-    Checkpoint::new(Origin::new("example.com/log").unwrap(), TreeSize::new(1), Hash::leaf(b"x"))
+    Checkpoint::new(Origin::for_new_log("example.com/log").unwrap(), TreeSize::new(1), Hash::leaf(b"x"))
 }
 
 const BOTH: [Algorithm; 2] = [Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44];
@@ -22,7 +22,7 @@ fn a_cosignature_is_bound_to_checkpoint_time_and_key() {
         let line = key.cosign(&checkpoint(), 1_679_315_147).unwrap();
         assert_eq!(Cosignature::verify(&line, &checkpoint(), verifier).unwrap().timestamp(), NonZeroU64::new(1_679_315_147));
 
-        let other = Checkpoint::new(Origin::new("example.com/log").unwrap(), TreeSize::new(2), Hash::leaf(b"x"));
+        let other = Checkpoint::new(Origin::for_new_log("example.com/log").unwrap(), TreeSize::new(2), Hash::leaf(b"x"));
         assert_eq!(Cosignature::verify(&line, &other, verifier), Err(BadSignature));
         for i in [0, 7, 8, line.bytes.len() - 1] {
             let mut forged = line.clone();
@@ -64,7 +64,7 @@ fn extension_lines_are_covered_by_ed25519_and_not_by_ml_dsa() {
 
 #[test]
 fn the_binary_message_is_laid_out_as_specified() {
-    let message = ml_dsa_message(&KeyName::new("w").unwrap(), 1, &Origin::new("lo").unwrap(), 2, 3, &Hash::new([4; 32])).unwrap();
+    let message = ml_dsa_message(&KeyName::new("w").unwrap(), 1, &Origin::for_new_log("lo").unwrap(), 2, 3, &Hash::new([4; 32])).unwrap();
     let expected = [b"subtree/v1\n\0\x01w\0\0\0\0\0\0\0\x01\x02lo\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03".as_slice(), &[4; 32]].concat();
     assert_eq!(message, expected);
     let long = Origin::parse(&"l".repeat(256)).unwrap();

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Group, LogEntry, Member, Octets, Policy, PolicyName, Quorum, Witness};
+use super::{Group, Member, Octets, Policy, PolicyName, Quorum, TrustedLog, Witness};
 use crate::hash::parse_decimal;
 use crate::key::{InvalidVerifierKey, VerifierKey};
 
@@ -113,7 +113,7 @@ impl Policy {
 
 #[derive(Default)]
 struct Parser<'a> {
-    logs: Vec<LogEntry>,
+    logs: Vec<TrustedLog>,
     witnesses: Vec<Witness>,
     groups: Vec<Group>,
     quorum: Option<Quorum>,
@@ -154,7 +154,7 @@ impl<'a> Parser<'a> {
         if !self.log_keys.insert(key.public_key().to_vec()) {
             return Err(PolicyProblem::DuplicateLog);
         }
-        self.logs.push(LogEntry { key, url });
+        self.logs.push(TrustedLog { key, url });
         Ok(())
     }
 

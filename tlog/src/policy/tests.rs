@@ -31,7 +31,7 @@ fn example() -> Policy {
 }
 
 fn signed(witnesses: &[u8]) -> SignedCheckpoint {
-    let checkpoint = Checkpoint::new(Origin::new("example.com/log").unwrap(), TreeSize::new(1), Hash::leaf(b"x"));
+    let checkpoint = Checkpoint::new(Origin::for_new_log("example.com/log").unwrap(), TreeSize::new(1), Hash::leaf(b"x"));
     let mut signed = SignedCheckpoint::sign(&checkpoint, &[&log()]).unwrap();
     for &i in witnesses {
         signed.add_signature(witness(i).cosign(&checkpoint, 1000 + u64::from(i)).unwrap()).unwrap();
@@ -50,7 +50,7 @@ fn the_quorum_of_nested_groups_is_what_it_says() {
         match policy.verify(&signed(&witnesses)) {
             Ok(verified) => {
                 assert!(enough, "{witnesses:?}");
-                assert_eq!(verified.cosignatures().iter().map(Cosigned::witness).collect::<Vec<_>>(), names);
+                assert_eq!(verified.cosignatures().iter().map(WitnessedBy::witness).collect::<Vec<_>>(), names);
                 assert!(
                     verified.cosignatures().iter().zip(&witnesses).all(|(c, &i)| c.timestamp() == NonZeroU64::new(1000 + u64::from(i)))
                 );

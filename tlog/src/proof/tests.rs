@@ -20,7 +20,8 @@ fn receipt(key: &SigningKey, size: u64) -> Proof {
             })
             .unwrap();
     }
-    let checkpoint = Checkpoint::new(Origin::new(key.verifier_key().name().as_str()).unwrap(), TreeSize::new(size), appender.root());
+    let checkpoint =
+        Checkpoint::new(Origin::for_new_log(key.verifier_key().name().as_str()).unwrap(), TreeSize::new(size), appender.root());
     let hashes = merkle::prove_inclusion(LeafIndex::new(2), TreeSize::new(size), |node| nodes.get(&node).copied().ok_or(())).unwrap();
     Proof::new(Some(b"2".to_vec()), LeafIndex::new(2), hashes, SignedCheckpoint::sign(&checkpoint, &[key]).unwrap()).unwrap()
 }

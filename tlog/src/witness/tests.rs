@@ -41,7 +41,7 @@ impl Log {
     }
 
     fn sign(&self, size: u64, root: Hash) -> SignedCheckpoint {
-        let origin = Origin::new("example.com/log").unwrap();
+        let origin = Origin::for_new_log("example.com/log").unwrap();
         SignedCheckpoint::sign(&Checkpoint::new(origin, TreeSize::new(size), root), &[&self.key]).unwrap()
     }
 

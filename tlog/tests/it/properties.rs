@@ -277,7 +277,7 @@ fn receipt() -> (Proof, Policy) {
         };
         appender.append(Hash::leaf(format!("Decision {i}").as_bytes()), completed).unwrap();
     }
-    let checkpoint = Checkpoint::new(Origin::new("example.com/log").unwrap(), appender.size(), appender.root());
+    let checkpoint = Checkpoint::new(Origin::for_new_log("example.com/log").unwrap(), appender.size(), appender.root());
     let mut signed = SignedCheckpoint::sign(&checkpoint, &[&log]).unwrap();
     witnesses.iter().for_each(|witness| signed.add_signature(witness.cosign(&checkpoint, 1_700_000_000).unwrap()).unwrap());
     let node = |node| nodes.get(&node).copied().ok_or(());

@@ -51,7 +51,7 @@ pub(super) fn policy() -> Policy {
 /// A new log.
 pub(super) fn log(dir: &TempDir, options: Options, metrics: &Arc<Metrics>) -> (Log<MemoryStore>, WriteSide) {
     let key = key();
-    let checkpoint = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::ZERO, Hash::EMPTY_TREE);
+    let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::ZERO, Hash::EMPTY_TREE);
     let checkpoint = Bytes::from(SignedCheckpoint::sign(&checkpoint, &[&key]).unwrap().to_bytes());
     let tree = TreeState { size: TreeSize::ZERO, root: Hash::EMPTY_TREE, checkpoint };
     let identity = Identity { origin: ORIGIN.into(), verifier_key: key.verifier_key().to_string(), log_id: LogId([1; 16]) };

@@ -44,7 +44,7 @@ fn tree(prefix: &str, size: u64) -> (Hash, HashMap<merkle::Node, Hash>) {
 }
 
 fn checkpoint(size: u64) -> Checkpoint {
-    Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::new(size), tree("Decision ", size).0)
+    Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::new(size), tree("Decision ", size).0)
 }
 
 fn sign(checkpoint: &Checkpoint, lines: &[Signature]) -> SignedCheckpoint {
@@ -262,7 +262,7 @@ fn proofs() -> Named {
     let good = receipt(Some("Decision 2"), 5, head(5));
     let foreign = {
         let key = key("example.com/other", Algorithm::Ed25519, 9);
-        let checkpoint = Checkpoint::new(Origin::new("example.com/other").unwrap(), TreeSize::new(5), *checkpoint(5).root());
+        let checkpoint = Checkpoint::new(Origin::for_new_log("example.com/other").unwrap(), TreeSize::new(5), *checkpoint(5).root());
         SignedCheckpoint::sign(&checkpoint, &[&key]).unwrap()
     };
     let refused = |comment, error: &str, bytes: String| vector(comment, &format!("refused {error}"), bytes);
@@ -315,8 +315,8 @@ fn requests() -> Named {
     let node = |node| nodes.get(&node).copied().ok_or(());
     let proof: String =
         merkle::prove_consistency(TreeSize::new(3), TreeSize::new(7), node).unwrap().iter().map(|hash| hash.to_base64() + "\n").collect();
-    let fork = Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::new(7), tree("Forged ", 7).0);
-    let empty = |root| Checkpoint::new(Origin::new(ORIGIN).unwrap(), TreeSize::ZERO, root);
+    let fork = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::new(7), tree("Forged ", 7).0);
+    let empty = |root| Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::ZERO, root);
     let body = |old: u64, proof: &str, checkpoint: &Checkpoint| format!("old {old}\n{proof}\n{}", sign(checkpoint, &[]));
     let good = body(3, &proof, &checkpoint(7));
     let three = format!("3 {}", tree("Decision ", 3).0.to_base64());
