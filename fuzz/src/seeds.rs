@@ -20,7 +20,7 @@ const LOG: &str = "log.example/seeds";
 const SIZES: [u64; 6] = [1, 2, 3, 255, 300, tree::LEAVES];
 
 fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(name).expect("a name"), algorithm, [seed; 32]).expect("any seed is a key")
+    SigningKey::from_seed(KeyName::new(name).expect("a name"), algorithm, &[seed; 32]).expect("any seed is a key")
 }
 
 fn log_key() -> SigningKey {

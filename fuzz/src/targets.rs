@@ -89,7 +89,7 @@ pub fn add_checkpoint(data: &[u8]) -> bool {
     let Ok(request) = AddCheckpoint::parse(data) else { return false };
     assert_eq!(request.to_bytes(), data, "a request prints as it was read");
     let known = tree::root(request.old()).map_or(Latest::NEVER, |root| Latest { size: request.old(), root });
-    if let Ok(accepted) = witness::decide(&request, &known, seeds::verifier_keys()) {
+    if let Ok(accepted) = witness::decide(&request, &known, seeds::verifier_keys(), &[], 1) {
         assert_eq!(accepted.checkpoint().origin(), request.checkpoint().checkpoint().origin());
         let continued = accepted.latest();
         assert_eq!(Some(continued.root), tree::root(continued.size), "only heads that the log signed, of the tree it is, are cosigned");

@@ -151,7 +151,7 @@ pub enum GenerateError {
 pub fn generate(name: KeyName, algorithm: Algorithm) -> Result<SigningKey, GenerateError> {
     let mut seed = Zeroizing::new([0; 32]);
     SystemRandom::new().fill(seed.as_mut_slice()).map_err(|_| GenerateError::NoRandomness)?;
-    Ok(SigningKey::from_seed(name, algorithm, *seed)?)
+    Ok(SigningKey::from_seed(name, algorithm, &seed)?)
 }
 
 /// Where the verifier key of a key file is: `FILE.vkey` beside `FILE`.

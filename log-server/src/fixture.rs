@@ -23,7 +23,7 @@ use crate::store::{Identity, LogId, MemoryStore, Store, TreeState};
 pub(crate) const ORIGIN: &str = "log.test/2026";
 
 pub(crate) fn key() -> SigningKey {
-    SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, [7; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, &[7; 32]).unwrap()
 }
 
 pub(crate) fn identity() -> Identity {

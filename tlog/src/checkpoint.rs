@@ -7,19 +7,14 @@ use std::cmp::Reverse;
 use std::fmt;
 use std::num::NonZeroU64;
 
+use crate::cosignature;
 use crate::hash::{Hash, TreeSize, parse_decimal};
 use crate::key::{Algorithm, KeyId, KeyName, SignError, SigningKey, VerifierKey};
 use crate::note::{self, MAX_LINES_PER_KEY, Note, NoteError, Signature, VerifyNoteError};
 use crate::printable::Printable;
 
-/// The most leaves of a tree: proofs have at most 63 hashes.
-const MAX_SIZE: u64 = 1 << 63;
-
 /// The most bytes of a checkpoint's text, extension lines included: what is signed is hashed anew for each signature.
 pub const MAX_TEXT: usize = 16 * 1024;
-
-/// The most bytes of the origin of a log that is created here: ML-DSA-44 cosignatures have room for no more.
-const MAX_NEW_ORIGIN: usize = 255;
 
 /// The first line of a checkpoint: which log it is of. By convention a URL without scheme, like `example.com/log42`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -52,7 +47,8 @@ impl Origin {
         if origin.is_empty() {
             return Err(InvalidOrigin::Empty);
         }
-        if origin.len() > MAX_NEW_ORIGIN {
+        // Witnesses with ML-DSA-44 keys must be able to cosign the log.
+        if origin.len() > cosignature::MAX_NAME {
             return Err(InvalidOrigin::TooLong);
         }
         for c in origin.chars() {
@@ -143,7 +139,8 @@ pub enum CheckpointError {
 }
 
 impl Checkpoint {
-    /// A checkpoint without extension lines.
+    /// A checkpoint without extension lines. One that could not be read again (of more than [`TreeSize::MAX`] entries, or with an origin
+    /// that fills [`MAX_TEXT`]) cannot be signed.
     pub fn new(origin: Origin, size: TreeSize, root: Hash) -> Self {
         Checkpoint { origin, size, root, extensions: Vec::new() }
     }
@@ -165,8 +162,8 @@ impl Checkpoint {
             return Err(CheckpointError::TooFewLines);
         };
         let origin = Origin::parse(origin).map_err(|_| CheckpointError::Origin)?;
-        let size = parse_decimal(size).ok_or(CheckpointError::Size)?;
-        if size > MAX_SIZE {
+        let size = TreeSize::new(parse_decimal(size).ok_or(CheckpointError::Size)?);
+        if size > TreeSize::MAX {
             return Err(CheckpointError::SizeTooLarge);
         }
         let root = Hash::from_base64(root).map_err(|_| CheckpointError::Root)?;
@@ -175,7 +172,19 @@ impl Checkpoint {
         if extensions.iter().any(String::is_empty) {
             return Err(CheckpointError::EmptyExtension);
         }
-        Ok(Checkpoint { origin, size: TreeSize::new(size), root, extensions })
+        Ok(Checkpoint { origin, size, root, extensions })
+    }
+
+    /// Whether its text can be read again.
+    pub(crate) fn check(&self) -> Result<(), CheckpointError> {
+        if self.size > TreeSize::MAX {
+            return Err(CheckpointError::SizeTooLarge);
+        }
+        // Only one that was not parsed can be so large: it has an origin and no extension lines.
+        if self.extensions.is_empty() && self.to_string().len() > MAX_TEXT {
+            return Err(CheckpointError::TooLarge);
+        }
+        Ok(())
     }
 
     /// Which log.
@@ -247,6 +256,9 @@ pub enum SignCheckpointError {
     /// The key cannot sign notes.
     #[error(transparent)]
     Sign(#[from] SignError),
+    /// Nobody could read it.
+    #[error("this checkpoint cannot be signed, since it could not be read again: {0}")]
+    Checkpoint(CheckpointError),
     /// The signed checkpoint would be too large.
     #[error(transparent)]
     Note(#[from] NoteError),
@@ -317,6 +329,7 @@ impl SignedCheckpoint {
     /// Signs a checkpoint as its log: with Ed25519 note keys whose name is the origin. A log's ML-DSA-44 signature states a time
     /// and is added with [`SigningKey::cosign`] and [`SignedCheckpoint::add_signature`].
     pub fn sign(checkpoint: &Checkpoint, keys: &[&SigningKey]) -> Result<Self, SignCheckpointError> {
+        checkpoint.check().map_err(SignCheckpointError::Checkpoint)?;
         let text = checkpoint.to_string();
         let mut signatures = Vec::with_capacity(keys.len());
         for key in keys {

@@ -32,7 +32,7 @@ const ML_DSA_44_SIGNATURE: usize = 2420;
 /// use tlog::key::{Algorithm, KeyName, SigningKey};
 /// use tlog::{Hash, TreeSize};
 ///
-/// let witness = SigningKey::from_seed(KeyName::new("witness.example/w1")?, Algorithm::CosignatureMlDsa44, [1; 32])?;
+/// let witness = SigningKey::from_seed(KeyName::new("witness.example/w1")?, Algorithm::CosignatureMlDsa44, &[1; 32])?;
 /// let checkpoint = Checkpoint::new(Origin::for_new_log("example.com/log")?, TreeSize::ZERO, Hash::EMPTY_TREE);
 /// let line = witness.cosign(&checkpoint, 1_700_000_000)?;
 /// let cosignature = Cosignature::verify(&line, &checkpoint, witness.verifier_key())?;

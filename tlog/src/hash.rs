@@ -125,6 +125,9 @@ impl TreeSize {
     /// The tree without leaves.
     pub const ZERO: TreeSize = TreeSize(0);
 
+    /// The largest tree: proofs have at most 63 hashes. Sizes that were only read may be larger, and are refused where they are used.
+    pub const MAX: TreeSize = TreeSize(1 << 63);
+
     /// A tree of `leaves` leaves.
     pub const fn new(leaves: u64) -> Self {
         TreeSize(leaves)

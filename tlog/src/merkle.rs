@@ -30,6 +30,8 @@
 
 use std::ops::Range;
 
+use crate::hash::TreeSize;
+
 mod appender;
 mod path;
 mod prove;
@@ -50,7 +52,7 @@ pub(crate) use path::{complete_nodes, proof_ranges};
 pub const MAX_PROOF: usize = 63;
 
 /// The most leaves that a tree can have.
-const MAX_SIZE: u64 = 1 << 63;
+const MAX_SIZE: u64 = TreeSize::MAX.as_u64();
 
 /// A complete subtree of 2^`height` leaves, the `index`-th such from the left. Its hash is fixed once its last leaf is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

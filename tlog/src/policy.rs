@@ -167,10 +167,19 @@ impl Group {
     }
 }
 
-/// The address cannot stand in a policy file.
+/// Why something cannot stand in a policy file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this address cannot stand in a policy file: it is empty or contains spaces or control characters")]
-pub struct InvalidUrl;
+#[non_exhaustive]
+pub enum InvalidPolicy {
+    /// The address.
+    #[error("this address cannot stand in a policy file: it is empty or contains spaces or control characters; give another one")]
+    Url,
+    /// The key's name has a control character (DEL), which key names may have and policy files not.
+    #[error(
+        "the name of this key has a control character in it, so it cannot stand in a policy file; ask the log's operator for another key"
+    )]
+    KeyName,
+}
 
 /// A checkpoint that met a policy: its log has signed it, and so have enough witnesses. Only [`Policy::verify`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -315,9 +324,12 @@ impl fmt::Display for Names<'_> {
 
 impl Policy {
     /// The policy that believes one log by its own signature alone.
-    pub fn without_witnesses(key: VerifierKey, url: Option<&str>) -> Result<Policy, InvalidUrl> {
+    pub fn without_witnesses(key: VerifierKey, url: Option<&str>) -> Result<Policy, InvalidPolicy> {
+        if key.name().as_str().contains('\u{7f}') {
+            return Err(InvalidPolicy::KeyName);
+        }
         let url = match url {
-            Some(url) if url.is_empty() || url.bytes().any(|c| c <= b' ' || c == 0x7f) => return Err(InvalidUrl),
+            Some(url) if url.is_empty() || url.bytes().any(|c| c <= b' ' || c == 0x7f) => return Err(InvalidPolicy::Url),
             url => url.map(|url| Octets(url.as_bytes().to_vec())),
         };
         Ok(Policy { logs: vec![TrustedLog { key, url }], witnesses: Vec::new(), groups: Vec::new(), quorum: Quorum::None })

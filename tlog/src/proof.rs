@@ -37,7 +37,7 @@ pub const MAX_EXTRA: usize = 512 * 1024;
 /// use tlog::{Hash, LeafIndex, TreeSize};
 ///
 /// // The log: its tree has one entry, whose hash is the root.
-/// let key = SigningKey::from_seed(KeyName::new("example.com/log")?, Algorithm::Ed25519, [7; 32])?;
+/// let key = SigningKey::from_seed(KeyName::new("example.com/log")?, Algorithm::Ed25519, &[7; 32])?;
 /// let checkpoint = Checkpoint::new(Origin::for_new_log("example.com/log")?, TreeSize::new(1), Hash::leaf(b"A decision."));
 /// let signed = SignedCheckpoint::sign(&checkpoint, &[&key])?;
 /// let receipt = Proof::new(Some(b"A decision.".to_vec()), LeafIndex::new(0), vec![], signed)?.to_bytes();

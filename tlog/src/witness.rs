@@ -11,6 +11,8 @@
 mod body;
 mod subtree;
 
+use std::num::NonZeroU64;
+
 use crate::checkpoint::{Checkpoint, Origin, SignedCheckpoint, VerifyCheckpointError};
 use crate::hash::{Hash, TreeSize};
 use crate::key::{KeyId, KeyName, SignError, SigningKey, VerifierKey};
@@ -42,7 +44,7 @@ pub fn monitoring_path(origin: &Origin) -> String {
     format!("{}/checkpoint", Hash::sha256(origin.as_str().as_bytes()).to_hex())
 }
 
-/// What a witness remembers of a log: the size and root hash of the newest checkpoint that it cosigned.
+/// What a witness remembers of a log (one of these for each origin): the size and root hash of the newest checkpoint that it cosigned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Latest {
     /// How many entries.
@@ -60,6 +62,7 @@ impl Latest {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accepted {
     signed: SignedCheckpoint,
+    at: NonZeroU64,
 }
 
 /// Why a witness does not cosign, in the order in which it is decided. How each is answered over HTTP is named for each.
@@ -115,10 +118,15 @@ pub enum Refusal {
         new: TreeSize,
     },
     /// 409, with the latest size as body: the old size is not the one that the witness cosigned last.
+    ///
+    /// The log's signature is good by then, so where the checkpoint has the size that was cosigned last and another root hash, this
+    /// convicts the log as [`Refusal::OtherRoot`] does: that must not get lost because the request named a wrong size.
     #[error("this witness cosigned size {latest} last; send a proof from that size")]
     Conflict {
         /// The size that it cosigned last.
         latest: TreeSize,
+        /// The checkpoint, to be kept as evidence, if it contradicts the one that was cosigned last.
+        evidence: Option<Box<SignedCheckpoint>>,
     },
     /// 422: the log signed a root hash for the empty tree that is not its hash.
     #[error("the checkpoint is of an empty log, but its root hash is not that of an empty log; the log's operator must look into this")]
@@ -138,10 +146,16 @@ pub enum Refusal {
     /// 422: the proof is wrong. This convicts nobody: anyone can send a wrong proof with a genuine checkpoint.
     #[error("the proof does not show that the checkpoint continues the one that this witness cosigned last: {0}")]
     Inconsistent(VerifyError),
+    /// 500: there is nothing wrong with the request, but one of the witness's own keys could not sign the answer. Nothing may be
+    /// stored then: what was stored and not cosigned would be in the way of all that comes after it.
+    #[error("this witness cannot sign: {0}; its operator must look into this")]
+    CannotSign(SignError),
 }
 
-/// Decides whether a witness may cosign: `latest` is what it cosigned last ([`Latest::NEVER`] if nothing), `log_keys` are the keys of
-/// all the logs that it follows, each named as its log's origin.
+/// Decides whether a witness may cosign: `latest` is what it cosigned last of this log ([`Latest::NEVER`] if nothing), `log_keys` are
+/// the keys of all the logs that it follows. Only a key whose name is the checkpoint's origin counts for it: a log whose keys have
+/// another name, which the specifications allow, cannot be followed. `own` are the keys that are to cosign, and `now` is the time, in
+/// seconds since 1970, that they are to state.
 ///
 /// ```
 /// use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
@@ -149,22 +163,28 @@ pub enum Refusal {
 /// use tlog::witness::{AddCheckpoint, Latest, Refusal, decide};
 /// use tlog::{Hash, TreeSize};
 ///
-/// let log = SigningKey::from_seed(KeyName::new("example.com/log")?, Algorithm::Ed25519, [1; 32])?;
+/// let log = SigningKey::from_seed(KeyName::new("example.com/log")?, Algorithm::Ed25519, &[1; 32])?;
 /// let checkpoint = Checkpoint::new(Origin::for_new_log("example.com/log")?, TreeSize::new(1), Hash::leaf(b"A decision."));
 /// let request = AddCheckpoint::new(TreeSize::ZERO, vec![], SignedCheckpoint::sign(&checkpoint, &[&log])?)?;
 /// let keys = [log.verifier_key().clone()];
 ///
-/// let accepted = decide(&request, &Latest::NEVER, &keys)?;
-/// // Here the witness makes `accepted.latest()` durable, and only then signs:
-/// let witness = SigningKey::from_seed(KeyName::new("witness.example/w")?, Algorithm::CosignatureEd25519, [2; 32])?;
-/// let lines = accepted.cosign(&[&witness], 1_700_000_000)?;
+/// let witness = SigningKey::from_seed(KeyName::new("witness.example/w")?, Algorithm::CosignatureEd25519, &[2; 32])?;
+/// let accepted = decide(&request, &Latest::NEVER, &keys, &[&witness], 1_700_000_000)?;
+/// // Here the witness makes `accepted.latest()` and `accepted.signed()` durable, and only then signs:
+/// let lines = accepted.cosign(&[&witness])?;
 /// assert_eq!(lines.len(), 1);
 ///
-/// let again = decide(&request, &accepted.latest(), &keys);
-/// assert_eq!(again, Err(Refusal::Conflict { latest: TreeSize::new(1) }));
+/// let again = decide(&request, &accepted.latest(), &keys, &[&witness], 1_700_000_001);
+/// assert_eq!(again, Err(Refusal::Conflict { latest: TreeSize::new(1), evidence: None }));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn decide(request: &AddCheckpoint, latest: &Latest, log_keys: &[VerifierKey]) -> Result<Accepted, Refusal> {
+pub fn decide(
+    request: &AddCheckpoint,
+    latest: &Latest,
+    log_keys: &[VerifierKey],
+    own: &[&SigningKey],
+    now: u64,
+) -> Result<Accepted, Refusal> {
     let signed = request.checkpoint();
     let checkpoint = signed.checkpoint();
     let (old, new) = (request.old(), checkpoint.size());
@@ -182,7 +202,9 @@ pub fn decide(request: &AddCheckpoint, latest: &Latest, log_keys: &[VerifierKey]
     }
     // SPEC: tlog-witness §add-checkpoint: the old size MUST match the latest cosigned one.
     if old != latest.size {
-        return Err(Refusal::Conflict { latest: latest.size });
+        let contradicts = new == latest.size && *checkpoint.root() != latest.root;
+        let evidence = contradicts.then(|| Box::new(with_log_lines_only(signed, log_keys)));
+        return Err(Refusal::Conflict { latest: latest.size, evidence });
     }
     // SPEC: tlog-witness §add-checkpoint: size zero MUST have the root hash of the empty tree.
     if new == TreeSize::ZERO && *checkpoint.root() != Hash::EMPTY_TREE {
@@ -203,7 +225,16 @@ pub fn decide(request: &AddCheckpoint, latest: &Latest, log_keys: &[VerifierKey]
             Err(error) => return Err(Refusal::Inconsistent(error)),
         }
     }
-    Ok(Accepted { signed: stored })
+    let at = can_sign(checkpoint, own, now).map_err(Refusal::CannotSign)?;
+    Ok(Accepted { signed: stored, at })
+}
+
+/// Whether all of the keys will be able to cosign, decided before anything is stored.
+fn can_sign(checkpoint: &Checkpoint, own: &[&SigningKey], now: u64) -> Result<NonZeroU64, SignError> {
+    // SPEC: tlog-witness §add-checkpoint: the timestamp MUST NOT be zero. A clock that was never set says 1970.
+    let at = NonZeroU64::new(now).ok_or(SignError::Timestamp)?;
+    own.iter().try_for_each(|key| key.can_cosign(checkpoint, at.get()))?;
+    Ok(at)
 }
 
 /// The checkpoint with the log's verified signature lines and no others: a forged line that came along is not kept.
@@ -227,18 +258,16 @@ impl Accepted {
         &self.signed
     }
 
-    /// What to remember, durably, before any cosignature leaves.
+    /// What to remember, durably, before any cosignature leaves. [`Accepted::signed`] is to be stored in the same step: if the log
+    /// later contradicts itself, that is the one half of the evidence.
     pub fn latest(&self) -> Latest {
         Latest { size: self.checkpoint().size(), root: *self.checkpoint().root() }
     }
 
-    /// Cosigns with each key at `timestamp`, in seconds since 1970, which is not 0. To be called once [`Accepted::latest`] is durable.
-    pub fn cosign(&self, keys: &[&SigningKey], timestamp: u64) -> Result<Vec<Signature>, SignError> {
-        // SPEC: tlog-witness §add-checkpoint: the timestamp MUST NOT be zero.
-        if timestamp == 0 {
-            return Err(SignError::Timestamp);
-        }
-        keys.iter().map(|key| key.cosign(self.checkpoint(), timestamp)).collect()
+    /// Cosigns with each key, at the time that was decided upon. To be called once [`Accepted::latest`] is durable. With the keys that
+    /// [`decide`] was given it does not fail.
+    pub fn cosign(&self, keys: &[&SigningKey]) -> Result<Vec<Signature>, SignError> {
+        keys.iter().map(|key| key.cosign(self.checkpoint(), self.at.get())).collect()
     }
 }
 

@@ -45,7 +45,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     let stranger = key("log.test/two");
     let stranger_head = Checkpoint::new(Origin::for_new_log("log.test/two").unwrap(), tree.size(), *tree.checkpoint().checkpoint().root());
     let stranger_head = SignedCheckpoint::sign(&stranger_head, &[&stranger]).unwrap();
-    let witness = SigningKey::from_seed(KeyName::new("witness.test").unwrap(), Algorithm::CosignatureEd25519, [9; 32]).unwrap();
+    let witness = SigningKey::from_seed(KeyName::new("witness.test").unwrap(), Algorithm::CosignatureEd25519, &[9; 32]).unwrap();
     let mut witnessed = tree.checkpoint();
     witnessed.add_signature(witness.cosign(witnessed.checkpoint(), 1_767_225_600).unwrap()).unwrap();
     let witness_policy =

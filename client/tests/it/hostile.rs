@@ -92,7 +92,7 @@ async fn a_bundle_that_is_not_what_was_signed_is_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn checkpoints_of_others_and_broken_ones_are_refused() {
     let server = Server::start(Tree::new(5)).await;
-    let stranger = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, [8; 32]).unwrap();
+    let stranger = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, &[8; 32]).unwrap();
     let tree = Tree::new(5);
     let (other, good) = (signed(&key("log.test/two"), "log.test/two", &tree), tree.checkpoint().to_string());
     let under_another_key = signed(&stranger, ORIGIN, &tree);

@@ -68,7 +68,7 @@ struct Shared {
 }
 
 pub(crate) fn key(origin: &str) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(origin).unwrap(), Algorithm::Ed25519, [7; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(origin).unwrap(), Algorithm::Ed25519, &[7; 32]).unwrap()
 }
 
 /// Entries of different lengths, some empty.

@@ -124,7 +124,7 @@ async fn another_name_or_key_is_refused() {
     let named = Identity { origin: "other.test".into(), ..identity() };
     let refusal = fixture.start(MemoryStore::create(named, empty_tree())).map(drop).unwrap_err();
     assert!(matches!(refusal, StartupError::OtherOrigin { .. }));
-    let other = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, [8; 32]).unwrap();
+    let other = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, &[8; 32]).unwrap();
     assert_ne!(other.verifier_key(), key().verifier_key());
     let keyed = Identity { verifier_key: other.verifier_key().to_string(), ..identity() };
     let refusal = fixture.start(MemoryStore::create(keyed, empty_tree())).map(drop).unwrap_err();

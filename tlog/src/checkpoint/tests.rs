@@ -54,7 +54,7 @@ fn an_origin_with_spaces_or_plus_is_refused_for_a_log_of_our_own() {
 }
 
 fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, [seed; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, &[seed; 32]).unwrap()
 }
 
 fn checkpoint() -> Checkpoint {

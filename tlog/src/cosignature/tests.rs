@@ -5,7 +5,7 @@ use crate::TreeSize;
 use crate::key::SigningKey;
 
 fn key(algorithm: Algorithm) -> SigningKey {
-    SigningKey::from_seed(KeyName::new("witness.example/w").unwrap(), algorithm, [9; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new("witness.example/w").unwrap(), algorithm, &[9; 32]).unwrap()
 }
 
 fn checkpoint() -> Checkpoint {

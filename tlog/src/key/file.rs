@@ -1,7 +1,7 @@
 //! The text of key files: PKCS#8 in PEM as `openssl genpkey -algorithm ed25519` writes it, and Go's `PRIVATE+KEY+…` strings.
 //!
-//! Only text: which file, who may read it, and that none is overwritten are matters of the crate `keyfile`. Secret bytes are wiped
-//! wherever they were copied to.
+//! Only text: which file, who may read it, and that none is overwritten are matters of the crate `keyfile`. Buffers with secret bytes are
+//! wiped when they are dropped.
 
 use zeroize::Zeroizing;
 
@@ -72,7 +72,7 @@ pub enum KeyFileError {
 /// use tlog::key::{Algorithm, KeyName, SigningKey, encode_pem};
 ///
 /// let name = KeyName::new("example.com/log")?;
-/// let key = SigningKey::from_seed(name.clone(), Algorithm::Ed25519, [7; 32])?;
+/// let key = SigningKey::from_seed(name.clone(), Algorithm::Ed25519, &[7; 32])?;
 /// let again = SigningKey::from_pem(&encode_pem(&key), name, Algorithm::Ed25519)?;
 /// assert_eq!(again.verifier_key(), key.verifier_key());
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -140,7 +140,7 @@ impl SigningKey {
         if !fits {
             return Err(KeyFileError::OtherAlgorithm(algorithm));
         }
-        let key = SigningKey::from_seed(name, algorithm, *private.seed)?;
+        let key = SigningKey::from_seed(name, algorithm, &private.seed)?;
         if private.public_key.is_some_and(|public_key| public_key != key.verifier_key().public_key()) {
             return Err(KeyFileError::Malformed);
         }
@@ -159,7 +159,8 @@ impl SigningKey {
         let bytes = Zeroizing::new(base64::decode(encoded).ok_or(KeyFileError::Malformed)?);
         let (&algorithm, seed) = bytes.split_first().ok_or(KeyFileError::Malformed)?;
         let algorithm = Algorithm::from_type_byte(algorithm).ok_or(KeyFileError::UnsupportedKey)?;
-        let key = SigningKey::from_seed(name, algorithm, seed.try_into().map_err(|_| KeyFileError::Malformed)?)?;
+        let seed: &[u8; 32] = seed.try_into().map_err(|_| KeyFileError::Malformed)?;
+        let key = SigningKey::from_seed(name, algorithm, seed)?;
         if key.verifier_key().id() != id {
             return Err(KeyFileError::WrongName);
         }

@@ -1,7 +1,11 @@
 //! Signing keys.
 //!
-//! Whoever holds the seed can sign as the log or witness, in any number of contradicting ways; it is wiped from memory when dropped
-//! and printed by nothing but [`encode_pem`](super::encode_pem).
+//! Whoever holds the seed can sign as the log or witness, in any number of contradicting ways. It is printed by nothing but
+//! [`encode_pem`](super::encode_pem).
+//!
+//! What is wiped from memory when a key is dropped: the seed, and of ML-DSA-44 also the key expanded from it. What is not: the expanded
+//! Ed25519 key inside `ring`, which has no means for it, and copies that the compiler makes on the stack while a key is moved or derived.
+//! So wiping makes the secret rarer in a memory dump or in swap, no more; who can read the process's memory has the key.
 
 use std::fmt;
 
@@ -10,7 +14,7 @@ use ring::signature::{Ed25519KeyPair, KeyPair as _};
 use zeroize::Zeroizing;
 
 use super::{Algorithm, InvalidPublicKey, KeyName, VerifierKey};
-use crate::checkpoint::{Checkpoint, Origin};
+use crate::checkpoint::{Checkpoint, CheckpointError, Origin};
 use crate::cosignature;
 use crate::hash::Hash;
 use crate::merkle::Subtree;
@@ -23,7 +27,7 @@ use crate::note::{self, Signature};
 /// use tlog::note::Note;
 ///
 /// let seed = [7; 32]; // from a secure random number generator, see the crate `keyfile`
-/// let key = SigningKey::from_seed(KeyName::new("example.com/log")?, Algorithm::Ed25519, seed)?;
+/// let key = SigningKey::from_seed(KeyName::new("example.com/log")?, Algorithm::Ed25519, &seed)?;
 /// let text = "A decision.\n";
 /// let note = Note::new(text, vec![key.sign_note(text)?])?;
 /// assert!(note.verify(&[key.verifier_key().clone()]).is_ok());
@@ -81,12 +85,16 @@ pub enum SignError {
     /// The name of the log is too long for an ML-DSA-44 cosignature.
     #[error("an ML-DSA-44 cosignature has room for 255 bytes of the log's origin; use an Ed25519 key for this log")]
     OriginTooLong,
+    /// A checkpoint that nobody could read.
+    #[error("this checkpoint cannot be signed, since it could not be read again: {0}")]
+    Checkpoint(CheckpointError),
 }
 
 impl SigningKey {
-    /// The key that belongs to 32 secret bytes: the private key of Ed25519 (RFC 8032), or the seed of ML-DSA-44 (FIPS 204).
-    pub fn from_seed(name: KeyName, algorithm: Algorithm, seed: [u8; 32]) -> Result<Self, InvalidSigningKey> {
-        let seed = Zeroizing::new(seed);
+    /// The key that belongs to 32 secret bytes: the private key of Ed25519 (RFC 8032), or the seed of ML-DSA-44 (FIPS 204). The bytes
+    /// are copied; wiping those given is for the caller, for example with `Zeroizing`.
+    pub fn from_seed(name: KeyName, algorithm: Algorithm, seed: &[u8; 32]) -> Result<Self, InvalidSigningKey> {
+        let seed = Zeroizing::new(*seed);
         let (secret, public_key) = match algorithm {
             Algorithm::Ed25519 | Algorithm::CosignatureEd25519 => {
                 let pair = Ed25519KeyPair::from_seed_unchecked(seed.as_slice()).expect("32 bytes are an Ed25519 seed");
@@ -121,20 +129,29 @@ impl SigningKey {
     /// Cosigns a checkpoint: states that at `timestamp` (seconds since 1970) it was the newest one seen of its log, and consistent
     /// with all before. Whether that is so is for the caller to know, see [`witness`](crate::witness).
     pub fn cosign(&self, checkpoint: &Checkpoint, timestamp: u64) -> Result<Signature, SignError> {
-        let message = match self.verifier.algorithm {
-            Algorithm::CosignatureEd25519 => cosignature::ed25519_message(timestamp, &checkpoint.to_string()),
+        Ok(self.line(self.timestamped(timestamp, &self.message(checkpoint, timestamp)?)))
+    }
+
+    /// Whether [`SigningKey::cosign`] would succeed.
+    pub(crate) fn can_cosign(&self, checkpoint: &Checkpoint, timestamp: u64) -> Result<(), SignError> {
+        self.message(checkpoint, timestamp).map(drop)
+    }
+
+    fn message(&self, checkpoint: &Checkpoint, timestamp: u64) -> Result<Vec<u8>, SignError> {
+        if timestamp > cosignature::MAX_TIMESTAMP {
+            return Err(SignError::Timestamp);
+        }
+        checkpoint.check().map_err(SignError::Checkpoint)?;
+        match self.verifier.algorithm {
+            Algorithm::CosignatureEd25519 => Ok(cosignature::ed25519_message(timestamp, &checkpoint.to_string())),
             Algorithm::CosignatureMlDsa44 => {
                 let name = &self.verifier.name;
                 let (start, end) = (0, checkpoint.size().as_u64());
                 cosignature::ml_dsa_message(name, timestamp, checkpoint.origin(), start, end, checkpoint.root())
-                    .ok_or(SignError::OriginTooLong)?
+                    .ok_or(SignError::OriginTooLong)
             }
-            Algorithm::Ed25519 | Algorithm::EcdsaP256 => return Err(SignError::NotACosignatureKey),
-        };
-        if timestamp > cosignature::MAX_TIMESTAMP {
-            return Err(SignError::Timestamp);
+            Algorithm::Ed25519 | Algorithm::EcdsaP256 => Err(SignError::NotACosignatureKey),
         }
-        Ok(self.line(self.timestamped(timestamp, &message)))
     }
 
     /// Cosigns a subtree of the log `origin`, without a time: states that it is consistent with all that was seen of the log.

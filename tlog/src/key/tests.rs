@@ -5,7 +5,7 @@ use super::*;
 const EXAMPLE: &str = "example.com/foo+530d903a+AekyeRrm56hApGFkyQR4ZCbV54Id2LKaANYcrnKv3U2k";
 
 fn signing_key(algorithm: Algorithm, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new("example.com/k").unwrap(), algorithm, [seed; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new("example.com/k").unwrap(), algorithm, &[seed; 32]).unwrap()
 }
 
 #[test]
@@ -76,7 +76,7 @@ fn ed25519_keys_of_small_order_and_in_other_spellings_are_refused() {
 #[test]
 fn one_public_key_under_two_names_is_the_same_public_key() {
     let note = signing_key(Algorithm::Ed25519, 1);
-    let other = SigningKey::from_seed(KeyName::new("other").unwrap(), Algorithm::CosignatureEd25519, [1; 32]).unwrap();
+    let other = SigningKey::from_seed(KeyName::new("other").unwrap(), Algorithm::CosignatureEd25519, &[1; 32]).unwrap();
     assert!(note.verifier_key().same_public_key(other.verifier_key()));
     assert!(!note.verifier_key().same_public_key(signing_key(Algorithm::Ed25519, 2).verifier_key()));
     assert_ne!(note.verifier_key().id(), other.verifier_key().id());

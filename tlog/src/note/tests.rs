@@ -5,7 +5,7 @@ use crate::key::{Algorithm, SigningKey};
 use crate::work::{self, counted};
 
 fn key(name: &str, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(name).unwrap(), Algorithm::Ed25519, [seed; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(name).unwrap(), Algorithm::Ed25519, &[seed; 32]).unwrap()
 }
 
 const LINE: &str = "— k q6urqwECAwQ=\n";
@@ -104,7 +104,7 @@ fn many_lines(key: &SigningKey, lines: usize) -> Note {
 #[test]
 fn many_good_lines_of_one_key_cost_few_verifications() {
     for (algorithm, lines) in [(Algorithm::Ed25519, 450), (Algorithm::CosignatureEd25519, 450), (Algorithm::CosignatureMlDsa44, 30)] {
-        let key = SigningKey::from_seed(KeyName::new("example.com/log").unwrap(), algorithm, [1; 32]).unwrap();
+        let key = SigningKey::from_seed(KeyName::new("example.com/log").unwrap(), algorithm, &[1; 32]).unwrap();
         let keys = [key.verifier_key().clone()];
         let most = many_lines(&key, MAX_LINES_PER_KEY);
         let (parsed, verified) = counted(&work::PARSED, || most.verify(&keys));
@@ -120,7 +120,7 @@ fn many_good_lines_of_one_key_cost_few_verifications() {
 #[test]
 fn a_cosignature_of_the_wrong_length_is_refused_before_anything_is_computed() {
     for algorithm in [Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44] {
-        let key = SigningKey::from_seed(KeyName::new("example.com/log").unwrap(), algorithm, [1; 32]).unwrap();
+        let key = SigningKey::from_seed(KeyName::new("example.com/log").unwrap(), algorithm, &[1; 32]).unwrap();
         let note = many_lines(&key, 1);
         let (verified, refused) = counted(&work::VERIFIED, || {
             let short = Signature { bytes: vec![0; 12], ..note.signatures()[0].clone() };

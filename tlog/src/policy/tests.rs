@@ -6,7 +6,7 @@ use crate::hash::Hash;
 use crate::key::{Algorithm, InvalidVerifierKey, SigningKey};
 
 fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, [seed; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, &[seed; 32]).unwrap()
 }
 
 fn log() -> SigningKey {
@@ -193,8 +193,10 @@ fn thousands_of_nested_groups_need_no_stack() {
 fn an_address_cannot_smuggle_in_a_line() {
     let key = log().verifier_key().clone();
     for url in ["", "a b", "a\nquorum none", "a\tb"] {
-        assert_eq!(Policy::without_witnesses(key.clone(), Some(url)), Err(InvalidUrl));
+        assert_eq!(Policy::without_witnesses(key.clone(), Some(url)), Err(InvalidPolicy::Url));
     }
+    let deleted = super::tests::key("log\u{7f}", Algorithm::Ed25519, 1).verifier_key().clone();
+    assert_eq!(Policy::without_witnesses(deleted, None), Err(InvalidPolicy::KeyName));
     let policy = Policy::without_witnesses(key, Some("https://log.example/")).unwrap();
     assert_eq!(Policy::parse(&policy.to_bytes()), Ok(policy.clone()));
     assert!(policy.verify(&signed(&[])).is_ok());

@@ -6,7 +6,7 @@ use crate::key::{Algorithm, KeyName, SigningKey};
 use crate::merkle::Appender;
 
 fn log(name: &str, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(name).unwrap(), Algorithm::Ed25519, [seed; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(name).unwrap(), Algorithm::Ed25519, &[seed; 32]).unwrap()
 }
 
 /// The receipt of entry 2 of a log that holds "0", "1", …, at a size.

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use super::*;
+use crate::checkpoint::CheckpointError;
 use crate::cosignature::{Cosignature, verify_subtree};
 use crate::key::Algorithm;
 use crate::merkle::{Appender, Node, Subtree};
@@ -15,7 +16,7 @@ struct Log {
 }
 
 fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, [seed; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, &[seed; 32]).unwrap()
 }
 
 fn log(prefix: &str) -> Log {
@@ -29,6 +30,11 @@ fn log(prefix: &str) -> Log {
         roots.push(appender.root());
     }
     Log { key: key("example.com/log", Algorithm::Ed25519, 1), nodes, roots }
+}
+
+/// [`super::decide`] for what does not depend on the witness's keys and clock.
+fn decide(request: &AddCheckpoint, latest: &Latest, log_keys: &[VerifierKey]) -> Result<Accepted, Refusal> {
+    super::decide(request, latest, log_keys, &[], 77)
 }
 
 impl Log {
@@ -92,14 +98,17 @@ fn refusals_come_in_the_order_of_the_specification() {
     let sizes = request("", "", 9);
     assert!(matches!(refusal(&sizes, log.latest(7), &keys), Refusal::OldBeyondCheckpoint { .. }));
     let stale = request("", "", 3);
-    assert_eq!(refusal(&stale, log.latest(4), &keys), Refusal::Conflict { latest: TreeSize::new(4) });
+    assert_eq!(refusal(&stale, log.latest(4), &keys), Refusal::Conflict { latest: TreeSize::new(4), evidence: None });
     assert!(matches!(refusal(&stale, log.latest(3), &keys), Refusal::Inconsistent(VerifyError::WrongLength { .. })));
 }
 
 #[test]
 fn old_zero_tells_the_latest_size() {
     let log = log("");
-    assert_eq!(decide(&log.request(0, 9), &log.latest(7), &log.keys()), Err(Refusal::Conflict { latest: TreeSize::new(7) }));
+    assert_eq!(
+        decide(&log.request(0, 9), &log.latest(7), &log.keys()),
+        Err(Refusal::Conflict { latest: TreeSize::new(7), evidence: None })
+    );
 }
 
 #[test]
@@ -107,7 +116,7 @@ fn an_older_checkpoint_never_takes_a_newer_one_back() {
     let log = log("");
     // Two requests from size 3; the one to 9 was stored first.
     let stored = decide(&log.request(3, 9), &log.latest(3), &log.keys()).unwrap().latest();
-    assert_eq!(decide(&log.request(3, 5), &stored, &log.keys()), Err(Refusal::Conflict { latest: TreeSize::new(9) }));
+    assert_eq!(decide(&log.request(3, 5), &stored, &log.keys()), Err(Refusal::Conflict { latest: TreeSize::new(9), evidence: None }));
 }
 
 #[test]
@@ -166,7 +175,7 @@ fn a_forged_line_of_the_witness_in_a_request_is_not_kept() {
     assert_eq!(accepted.signed(), &log.sign(5, log.root(5)));
     // What is served then has the witness's real line, and the next update works.
     let mut served = accepted.signed().clone();
-    served.add_signature(accepted.cosign(&[&witness], 50).unwrap().remove(0)).unwrap();
+    served.add_signature(accepted.cosign(&[&witness]).unwrap().remove(0)).unwrap();
     assert!(served.note().verify(&[witness.verifier_key().clone()]).is_ok());
     assert!(decide(&log.request(5, 6), &accepted.latest(), &log.keys()).is_ok());
 }
@@ -176,8 +185,7 @@ fn cosignatures_have_a_time_and_are_of_every_key() {
     let log = log("");
     let accepted = decide(&log.request(0, 5), &Latest::NEVER, &log.keys()).unwrap();
     let witnesses = [Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44].map(|algorithm| key("w", algorithm, 4));
-    assert_eq!(accepted.cosign(&[&witnesses[0]], 0), Err(SignError::Timestamp));
-    let lines = accepted.cosign(&[&witnesses[0], &witnesses[1]], 77).unwrap();
+    let lines = accepted.cosign(&[&witnesses[0], &witnesses[1]]).unwrap();
     assert_eq!(parse_cosignatures(print_cosignatures(&lines).as_bytes()), Ok(lines.clone()));
     for (line, witness) in lines.iter().zip(&witnesses) {
         let cosignature = Cosignature::verify(line, accepted.checkpoint(), witness.verifier_key()).unwrap();
@@ -265,4 +273,50 @@ fn a_part_of_a_cosigned_tree_is_cosigned_and_nothing_else() {
     let ed25519 = key("witness.example/w", Algorithm::CosignatureEd25519, 5);
     let origin = signed.checkpoint().origin();
     assert_eq!(ed25519.cosign_subtree(origin, Subtree::new(0, 1).unwrap(), &log.root(1)), Err(SignError::NotASubtreeKey));
+}
+
+#[test]
+fn a_log_that_contradicts_itself_is_convicted_whatever_size_the_request_starts_from() {
+    let (log, fork) = (log(""), log("forked "));
+    for old in 0..5 {
+        let request = AddCheckpoint::new(TreeSize::new(old), vec![], fork.sign(5, fork.root(5))).unwrap();
+        let refused = decide(&request, &log.latest(5), &log.keys()).unwrap_err();
+        let Refusal::Conflict { latest, evidence: Some(evidence) } = refused else { panic!("{refused}") };
+        assert_eq!((latest.as_u64(), *evidence), (5, fork.sign(5, fork.root(5))));
+    }
+    // Another size, or the same root, says nothing.
+    for request in [fork.request(0, 6), log.request(0, 5)] {
+        assert!(matches!(decide(&request, &log.latest(5), &log.keys()), Err(Refusal::Conflict { evidence: None, .. })));
+    }
+}
+
+#[test]
+fn nothing_is_accepted_that_the_witness_could_not_sign() {
+    let long = "l".repeat(256);
+    let log = key(&long, Algorithm::Ed25519, 1);
+    let checkpoint = Checkpoint::new(Origin::parse(&long).unwrap(), TreeSize::new(1), Hash::leaf(b"x"));
+    let request = AddCheckpoint::new(TreeSize::ZERO, vec![], SignedCheckpoint::sign(&checkpoint, &[&log]).unwrap()).unwrap();
+    let [classic, quantum] = [Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44].map(|algorithm| key("w", algorithm, 4));
+    let decide = |own: &[&SigningKey], now| super::decide(&request, &Latest::NEVER, &[log.verifier_key().clone()], own, now);
+
+    assert_eq!(decide(&[&classic, &quantum], 5), Err(Refusal::CannotSign(SignError::OriginTooLong)));
+    assert_eq!(decide(&[&log], 5), Err(Refusal::CannotSign(SignError::NotACosignatureKey)));
+    for clock in [0, crate::cosignature::MAX_TIMESTAMP + 1, u64::MAX] {
+        assert_eq!(decide(&[&classic], clock), Err(Refusal::CannotSign(SignError::Timestamp)));
+    }
+    assert!(decide(&[&classic], 5).unwrap().cosign(&[&classic]).is_ok());
+}
+
+#[test]
+fn what_could_not_be_read_again_is_not_signed() {
+    let log = key("example.com/log", Algorithm::Ed25519, 1);
+    let too_large = Checkpoint::new(Origin::parse("example.com/log").unwrap(), TreeSize::new((1 << 63) + 1), Hash::leaf(b"x"));
+    let refused = SignedCheckpoint::sign(&too_large, &[&log]);
+    assert_eq!(refused, Err(crate::checkpoint::SignCheckpointError::Checkpoint(CheckpointError::SizeTooLarge)));
+    let long = Checkpoint::new(Origin::parse(&"l".repeat(20_000)).unwrap(), TreeSize::new(1), Hash::leaf(b"x"));
+    for algorithm in [Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44] {
+        let witness = key("w", algorithm, 1);
+        assert_eq!(witness.cosign(&too_large, 5), Err(SignError::Checkpoint(CheckpointError::SizeTooLarge)));
+        assert_eq!(witness.cosign(&long, 5), Err(SignError::Checkpoint(CheckpointError::TooLarge)));
+    }
 }

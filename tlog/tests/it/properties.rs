@@ -54,11 +54,11 @@ fn checkpoint() -> impl Strategy<Value = SignedCheckpoint> {
 }
 
 fn signing_key() -> impl Strategy<Value = SigningKey> {
-    (name(), select(&SIGNING), any::<[u8; 32]>()).prop_map(|(name, algorithm, seed)| SigningKey::from_seed(name, algorithm, seed).unwrap())
+    (name(), select(&SIGNING), any::<[u8; 32]>()).prop_map(|(name, algorithm, seed)| SigningKey::from_seed(name, algorithm, &seed).unwrap())
 }
 
 fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, [seed; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, &[seed; 32]).unwrap()
 }
 
 proptest! {
@@ -167,7 +167,7 @@ fn parse_with_everything(bytes: &[u8]) {
     }
     if let Ok(request) = AddCheckpoint::parse(bytes) {
         assert_eq!(request.to_bytes(), bytes);
-        assert!(decide(&request, &Latest::NEVER, &[]).is_err());
+        assert!(decide(&request, &Latest::NEVER, &[], &[], 1).is_err());
     }
     if let Ok(request) = SignSubtree::parse(bytes) {
         assert_eq!(request.to_bytes(), bytes);

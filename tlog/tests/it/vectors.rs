@@ -103,7 +103,7 @@ impl Vector {
             }),
             "add-checkpoint" => outcome(AddCheckpoint::parse(bytes), |request| {
                 assert_eq!(&request.to_bytes(), bytes);
-                verdict(Some(decide(&request, &self.latest(), &self.keys())))
+                verdict(Some(decide(&request, &self.latest(), &self.keys(), &[], 1)))
             }),
             "private-key" => outcome(SigningKey::parse_file(text(), self.keys().first()), |_| PARSED.to_owned()),
             _ => panic!("no parser for the directory {directory}"),

@@ -40,7 +40,7 @@ pub(super) struct Server {
 }
 
 fn key() -> SigningKey {
-    SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, [7; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, &[7; 32]).unwrap()
 }
 
 /// Who must have signed, for those who check this log's receipts.

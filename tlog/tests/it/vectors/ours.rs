@@ -20,7 +20,7 @@ pub(super) fn vectors() -> Named {
 const ORIGIN: &str = "example.com/log";
 
 fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
-    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, [seed; 32]).unwrap()
+    SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, &[seed; 32]).unwrap()
 }
 
 fn log_key() -> SigningKey {
@@ -327,9 +327,13 @@ fn requests() -> Named {
     let other_log = key("example.com/other", Algorithm::Ed25519, 8).verifier_key().clone();
     let bad = format!("unverified BadSignature {{ name: KeyName(\"{ORIGIN}\"), id: KeyId({}) }}", log.id());
     let junk = Hash::EMPTY_TREE.to_base64() + "\n";
-    let conflict = "unverified Conflict { latest: TreeSize(3) }";
+    let conflict = "unverified Conflict { latest: TreeSize(3), evidence: None }";
     let other_root =
         format!("unverified {:?}", tlog::witness::Refusal::OtherRoot { size: TreeSize::new(7), signed: Box::new(sign(&fork, &[])) });
+    let contradiction = format!(
+        "unverified {:?}",
+        tlog::witness::Refusal::Conflict { latest: TreeSize::new(7), evidence: Some(Box::new(sign(&fork, &[]))) }
+    );
     let unknown = format!("unverified UnknownOrigin {{ origin: Origin(\"{ORIGIN}\") }}");
     let not_signed = format!("unverified NotSigned {{ origin: Origin(\"{ORIGIN}\") }}");
     vec![
@@ -348,6 +352,11 @@ fn requests() -> Named {
             after("400: shrinks", "unverified OldBeyondCheckpoint { old: TreeSize(8), new: TreeSize(7) }", body(8, &proof, &checkpoint(7))),
         ),
         ("add-checkpoint/stale", after("409: from another size", conflict, body(2, &proof, &checkpoint(7)))),
+        (
+            "add-checkpoint/stale-two-roots",
+            first("409: from another size, and convicts the log", &contradiction, body(0, "", &fork))
+                .with("latest", &format!("7 {}", root.to_base64())),
+        ),
         ("add-checkpoint/asks-for-size", after("409: from zero", conflict, body(0, "", &checkpoint(7)))),
         ("add-checkpoint/empty-log-with-root", first("422: size 0 with a root", "unverified EmptyTreeRoot", body(0, "", &empty(root)))),
         ("add-checkpoint/proof-from-zero", first("422: nothing to prove", "unverified ProofFromEmpty", body(0, &junk, &checkpoint(7)))),
