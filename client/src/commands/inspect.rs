@@ -91,3 +91,40 @@ fn resource(path: &Path) -> Option<Resource> {
     let starts = text.match_indices("tile/").map(|(at, _)| at).filter(|at| text[..*at].ends_with('/'));
     starts.filter_map(|at| Resource::parse(&text[at..])).last()
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// How files of ours begin, so that arbitrary bytes get past the first look.
+    const BEGINNINGS: [&str; 8] = [
+        "",
+        "c2sp.org/tlog-proof@v1\nindex 1\n",
+        "PRIVATE+KEY+",
+        "-----BEGIN PRIVATE KEY-----\n",
+        "log ",
+        "{\"format\":\"acta publish state v1\"",
+        "{\"format\":\"acta conflicting heads v1\",",
+        "log.test/one\n18446744073709551615\n",
+    ];
+
+    proptest! {
+        #[test]
+        fn no_file_makes_it_panic(
+            path in "(tile/(entries|[0-9]{1,2})/)?(x[0-9]{3}/){0,6}[0-9]{3}(\\.p/[0-9]{1,3})?",
+            beginning in proptest::sample::select(BEGINNINGS.to_vec()),
+            bytes in prop_oneof![proptest::collection::vec(any::<u8>(), 0..600), "\\PC{0,200}\n\n\u{2014} \\PC{0,50}\n".prop_map(String::into_bytes)],
+        ) {
+            explain(Path::new(&path), &[beginning.as_bytes(), &bytes].concat());
+        }
+    }
+
+    #[test]
+    fn a_bundle_with_an_impossible_number_is_explained() {
+        let path = "tile/entries/x072/x057/x594/x037/x927/935";
+        let text = explain(Path::new(path), &[0; 6]).unwrap_or_default();
+        assert!(text.contains("Its name says 256 entries, and there are 3."), "{text}");
+    }
+}

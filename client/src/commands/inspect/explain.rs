@@ -119,9 +119,11 @@ pub(super) fn tile(id: TileId, bytes: &[u8]) -> String {
 pub(super) fn bundle(id: BundleId, bytes: &[u8]) -> String {
     let mut out = format!("A bundle of a log's entries (C2SP tlog-tiles): {} from index {} on.\n", id.width(), id.first_index());
     let mut found = 0;
-    for (index, entry) in (id.first_index().as_u64()..).zip(Entries::new(bytes)) {
+    for entry in Entries::new(bytes) {
         match entry {
             Ok(entry) => {
+                // The number in a file's name can be anything.
+                let index = id.first_index().as_u64().saturating_add(found);
                 line!(out, "  {index:>8}  {}", show::entry(entry));
                 found += 1;
             }
@@ -130,7 +132,7 @@ pub(super) fn bundle(id: BundleId, bytes: &[u8]) -> String {
             }
         }
     }
-    if found != id.width() {
+    if found != u64::from(id.width()) {
         line!(out, "  Its name says {} entries, and there are {found}.", id.width());
     }
     out
