@@ -8,9 +8,12 @@
 //! because the root of a full bundle is a leaf of the tree of bundles: an [`Appender`] that is fed those computes the same nodes, 8
 //! heights up. Entries are hashed where they lie in the bundle.
 
+use std::path::PathBuf;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tlog::merkle::{Appender, AppenderError, Node};
 use tlog::policy::Policy;
+use tlog::printable::Printable;
 use tlog::tiles::{BundleId, Entries, TILE_HEIGHT, TILE_WIDTH, Tile, TileId, bundles_of};
 use tlog::{Hash, LeafIndex, TreeSize};
 use tokio::task::JoinHandle;
@@ -53,12 +56,24 @@ pub enum AuditError {
     #[error(transparent)]
     Appender(#[from] AppenderError),
     /// Two heads that cannot both be of one log.
-    #[error("{source}. Both heads are kept in {}: keep that file, and show it to others who use this log", kept.display())]
+    #[error("{source}. {}", evidence(kept, heads))]
     Conflict {
         /// What is wrong between them.
         source: ReadError,
-        /// Where both are.
-        kept: std::path::PathBuf,
+        /// Both.
+        heads: Box<ConflictingHeads>,
+        /// In which file both are, or why they could not be written.
+        kept: Result<PathBuf, HeadStoreError>,
+    },
+    /// The log did not show that its head continues the one of the last audit.
+    #[error("the log did not show that it continues what the last audit saw: {source}. {}", evidence(kept, heads))]
+    Unproven {
+        /// Why it could not be shown.
+        source: ReadError,
+        /// Both heads.
+        heads: Box<ConflictingHeads>,
+        /// In which file both are, or why they could not be written.
+        kept: Result<PathBuf, HeadStoreError>,
     },
     /// The last audit's head could not be read or kept.
     #[error(transparent)]
@@ -68,7 +83,18 @@ pub enum AuditError {
 impl AuditError {
     /// Whether the log could not be read, rather than being wrong.
     pub fn is_unavailable(&self) -> bool {
-        matches!(self, AuditError::Read(error) if error.is_unavailable())
+        matches!(self, AuditError::Read(error) | AuditError::Unproven { source: error, .. } if error.is_unavailable())
+    }
+}
+
+/// What to do with two heads. What a full disk keeps from a file goes into the message: it may be all the evidence there is.
+fn evidence(kept: &Result<PathBuf, HeadStoreError>, heads: &ConflictingHeads) -> String {
+    match kept {
+        Ok(path) => format!("Both heads are kept in {}: keep that file, and show it to others who use this log", Printable(path.display())),
+        Err(error) => format!(
+            "Both heads could not be kept ({error}). Save the lines below as a file, and show it to others who use this log:\n{}",
+            heads.to_ascii()
+        ),
     }
 }
 
@@ -79,17 +105,21 @@ impl From<SourceError> for AuditError {
 }
 
 /// Audits the log under its head, and keeps that head in `heads` if all is well. With an older head there, the new one must
-/// continue it; if it does not, both are kept as evidence. `progress` as for [`check_all`].
+/// continue it; if it does not, or the log does not show that it does, both are kept as evidence. `progress` as for [`check_all`].
 pub async fn audit(log: &VerifiedLog, policy: &Policy, heads: &HeadStore, progress: impl Fn(u64, u64)) -> Result<Audited, AuditError> {
     let previous = heads.last(log, policy)?;
     if let Some(old) = &previous {
         match log.extends(old.checkpoint()).await {
             Ok(()) => {}
             Err(source @ (ReadError::Inconsistent { .. } | ReadError::Shrunk { .. })) => {
-                let kept = heads.keep_conflict(old, log)?;
-                return Err(AuditError::Conflict { source, kept });
+                let (pair, kept) = heads.keep_pair(ConflictingHeads::FORMAT, old, log);
+                return Err(AuditError::Conflict { source, heads: pair, kept });
             }
-            Err(error) => return Err(error.into()),
+            // Whoever hides a fork can withhold the proof of it.
+            Err(source) => {
+                let (pair, kept) = heads.keep_pair(ConflictingHeads::FORMAT_UNPROVEN, old, log);
+                return Err(AuditError::Unproven { source, heads: pair, kept });
+            }
         }
     }
     let (entries, bytes) = check_all(log, progress).await?;

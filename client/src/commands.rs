@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use acta_client::audit::AuditError;
@@ -149,7 +150,7 @@ impl From<ReadError> for Failure {
 impl From<AuditError> for Failure {
     fn from(error: AuditError) -> Self {
         let exit = match &error {
-            AuditError::Read(error) => exit_of_read(error),
+            AuditError::Read(error) | AuditError::Unproven { source: error, .. } => exit_of_read(error),
             AuditError::Heads(_) => Exit::Usage,
             _ => Exit::Refused,
         };
@@ -185,7 +186,7 @@ struct LogArgs {
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
     /// How long to try again when the log is away or busy
-    #[arg(long, value_name = "SECONDS", default_value_t = 20)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 20, value_parser = clap::value_parser!(u64).range(..=86_400))]
     wait: u64,
 }
 
@@ -275,13 +276,27 @@ fn write_out(out: Option<&Path>, bytes: &[u8]) -> Result<(), Failure> {
     }
 }
 
+/// Whether whoever read our output has seen enough.
+static STDOUT_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Writes to standard output. A reader that has gone, such as `head`, ends neither the work nor what its exit status says.
 fn stdout(bytes: &[u8]) -> Result<(), Failure> {
+    if STDOUT_CLOSED.load(Ordering::Relaxed) {
+        return Ok(());
+    }
     let mut out = io::stdout().lock();
     match out.write_all(bytes).and_then(|()| out.flush()) {
-        // Whoever read our output has seen enough.
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => std::process::exit(0),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+            STDOUT_CLOSED.store(true, Ordering::Relaxed);
+            Ok(())
+        }
         result => result.map_err(|error| Exit::Usage.because(format!("cannot write the output: {error}"))),
     }
+}
+
+/// A line on standard error. If nobody reads that, the exit status still tells how the command ended.
+pub(crate) fn warn(line: impl Display) {
+    let _ = io::stderr().lock().write_all(format!("acta: {line}\n").as_bytes());
 }
 
 /// A line on standard output.

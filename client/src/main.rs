@@ -17,7 +17,7 @@ fn main() -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            eprintln!("acta: the system gives no threads or timers: {error}");
+            commands::warn(format_args!("the system gives no threads or timers: {error}"));
             return ExitCode::from(2);
         }
     };
@@ -25,7 +25,7 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             if let Some(error) = &failure.error {
-                eprintln!("acta: {error}");
+                commands::warn(error);
             }
             failure.exit.into()
         }

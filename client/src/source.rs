@@ -32,6 +32,8 @@ pub type Authority = rustls::pki_types::CertificateDer<'static>;
 pub struct Options {
     /// For how long to try again when the log is away or busy, in all, for each request.
     pub wait: Duration,
+    /// The longest that one request may go without a byte of its answer. Below `wait`, so that there is time to ask again.
+    pub idle: Duration,
     /// The longest that one request may take.
     pub timeout: Duration,
     /// How many requests run at the same time.
@@ -42,7 +44,8 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options { wait: Duration::from_secs(20), timeout: Duration::from_secs(60), concurrency: 16, authorities: Vec::new() }
+        let (wait, idle, timeout) = (Duration::from_secs(20), Duration::from_secs(9), Duration::from_secs(60));
+        Options { wait, idle, timeout, concurrency: 16, authorities: Vec::new() }
     }
 }
 

@@ -23,11 +23,11 @@ pub struct HeadStore {
     directory: PathBuf,
 }
 
-/// Two heads of one log that cannot both be true, kept as a file.
+/// Two heads of one log that cannot both be true, or of which the log did not show that they can, kept as a file.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ConflictingHeads {
-    /// [`ConflictingHeads::FORMAT`].
+    /// [`ConflictingHeads::FORMAT`] or [`ConflictingHeads::FORMAT_UNPROVEN`].
     pub format: String,
     /// When the conflict was seen, by this machine's clock.
     pub seen_at: Timestamp,
@@ -74,8 +74,29 @@ pub enum HeadStoreError {
 }
 
 impl ConflictingHeads {
-    /// What the file says it is.
+    /// What a file with two heads that contradict each other says it is.
     pub const FORMAT: &'static str = "acta conflicting heads v1";
+    /// What a file says it is if the log only failed to show that the second head continues the first.
+    pub const FORMAT_UNPROVEN: &'static str = "acta unproven heads v1";
+
+    /// The bytes of the file.
+    fn to_json(&self) -> String {
+        let mut text = serde_json::to_string_pretty(self).expect("strings and a time are valid JSON");
+        text.push('\n');
+        text
+    }
+
+    /// The same, fit for a terminal: whatever is not ASCII is spelt `\uXXXX`, which means the same in JSON.
+    pub(super) fn to_ascii(&self) -> String {
+        let mut out = String::new();
+        for c in self.to_json().chars() {
+            match c {
+                '\n' | ' '..='~' => out.push(c),
+                c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
+            }
+        }
+        out
+    }
 }
 
 impl HeadStore {
@@ -109,22 +130,21 @@ impl HeadStore {
         self.write(self.path(log), &log.head().signed().to_bytes())
     }
 
-    /// Writes both heads into a file of their own.
-    pub(super) fn keep_conflict(&self, earlier: &SignedCheckpoint, log: &VerifiedLog) -> Result<PathBuf, HeadStoreError> {
-        let served = log.head().signed().to_string();
-        let heads = ConflictingHeads {
-            format: ConflictingHeads::FORMAT.to_owned(),
-            seen_at: Timestamp::now(),
-            earlier: earlier.to_string(),
-            served,
-        };
-        let mut text = serde_json::to_string_pretty(&heads).expect("strings and a time are valid JSON");
-        text.push('\n');
+    /// Writes both heads into a file of their own. They are given back too, for when that fails.
+    pub(super) fn keep_pair(
+        &self,
+        format: &str,
+        earlier: &SignedCheckpoint,
+        log: &VerifiedLog,
+    ) -> (Box<ConflictingHeads>, Result<PathBuf, HeadStoreError>) {
+        let (earlier, served) = (earlier.to_string(), log.head().signed().to_string());
+        let heads = Box::new(ConflictingHeads { format: format.to_owned(), seen_at: Timestamp::now(), earlier, served });
         // The same pair gives the same name, so that repeated audits do not fill the disk.
         let pair = Hash::sha256([heads.earlier.as_str(), &heads.served].concat().as_bytes()).to_hex();
-        let path = self.directory.join(format!("{}.conflict-{}.json", name(log), &pair[..16]));
-        self.write(path.clone(), text.as_bytes())?;
-        Ok(path)
+        let kind = if format == ConflictingHeads::FORMAT { "conflict" } else { "unproven" };
+        let path = self.directory.join(format!("{}.{kind}-{}.json", name(log), &pair[..16]));
+        let kept = self.write(path.clone(), heads.to_json().as_bytes()).map(|()| path);
+        (heads, kept)
     }
 
     fn write(&self, path: PathBuf, bytes: &[u8]) -> Result<(), HeadStoreError> {

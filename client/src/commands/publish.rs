@@ -13,7 +13,7 @@ use serde_json::json;
 use tlog::key::VerifierKey;
 use tlog::policy::Policy;
 
-use super::{Exit, Failure, LogArgs, say, say_json, show};
+use super::{Exit, Failure, LogArgs, say, say_json, show, warn};
 
 /// Publish decisions, with a receipt for each
 #[derive(Debug, Args)]
@@ -56,7 +56,7 @@ impl Publish {
         bar.finish_and_clear();
         refused.told?;
         let summary = result.map_err(|error| {
-            eprintln!("acta: stopped before the end; run the same command again to go on");
+            warn("stopped before the end; run the same command again to go on");
             Failure::from(error)
         })?;
         self.tell(&summary, &refused.too_large)
@@ -110,7 +110,7 @@ impl Publish {
             return Ok(());
         }
         for item in too_large {
-            eprintln!("acta: {item}: not published: it has more than 65,535 bytes; publish a digest of it instead");
+            warn(format_args!("{item}: not published: it has more than 65,535 bytes; publish a digest of it instead"));
         }
         Err(Exit::Usage.told())
     }

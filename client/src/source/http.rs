@@ -46,8 +46,8 @@ pub enum FetchError {
         /// The last failure.
         source: reqwest::Error,
     },
-    /// It answered with something that is not HTTP, or not in the encoding that it announced.
-    #[error("{url} sent an answer that cannot be read: {reason}", reason = root_cause(source))]
+    /// Its answer broke off, or is not in the encoding that it announced, until the time was up.
+    #[error("{url} sent an answer that broke off or cannot be read: {reason}. Try again later", reason = root_cause(source))]
     Garbled {
         /// What was asked.
         url: Box<Url>,
@@ -143,6 +143,7 @@ impl Http {
             .redirect(redirect::Policy::none())
             .connect_timeout(options.timeout.min(Duration::from_secs(10)))
             .timeout(options.timeout)
+            .read_timeout(options.idle)
             .tcp_nodelay(true)
             .pool_max_idle_per_host(options.concurrency);
         if is_loopback(&base) {
@@ -169,7 +170,7 @@ impl Http {
     }
 
     async fn request(&self, method: Method, path: &str, accept: Option<&str>, body: Bytes, limit: usize) -> Result<Answer, FetchError> {
-        let deadline = Instant::now() + self.wait;
+        let started = Instant::now();
         let mut backoff = Backoff::new();
         loop {
             let (error, asked) = match self.attempt(method.clone(), path, accept, body.clone(), limit).await {
@@ -178,7 +179,8 @@ impl Http {
                 Err(Failed::ForNow(error, asked)) => (error, asked),
             };
             let pause = backoff.pause(asked);
-            if Instant::now() + pause > deadline {
+            // The server chooses part of the pause, and may say any number.
+            if started.elapsed().saturating_add(pause) > self.wait {
                 return Err(error);
             }
             tracing::debug!(%error, ?pause, "trying again");
@@ -292,8 +294,11 @@ impl fmt::Debug for Text {
 
 fn failed(url: &Url, source: reqwest::Error) -> Failed {
     let url = Box::new(url.clone());
-    if source.is_decode() || source.is_builder() {
+    if source.is_builder() {
         Failed::ForGood(FetchError::Garbled { url, source })
+    } else if source.is_decode() {
+        // Also a connection that was cut in the middle of a body ends here.
+        Failed::ForNow(FetchError::Garbled { url, source }, None)
     } else {
         Failed::ForNow(FetchError::Unreachable { url, source }, None)
     }

@@ -7,7 +7,7 @@ use acta_client::audit::{AuditError, Audited, ConflictingHeads, HeadStore, audit
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::tiles::{Resource, bundles_of, tiles_of};
 
-use crate::server::{Server, Tree, entry, ok, policy};
+use crate::server::{Answer, Server, Tree, entry, ok, policy};
 
 async fn run(server: &Server, state: &Path) -> Result<Audited, AuditError> {
     let log = server.open().await?;
@@ -78,6 +78,7 @@ async fn a_growing_log_continues_what_was_seen() {
 
 fn conflict(state: &Path, error: &AuditError) -> ConflictingHeads {
     let AuditError::Conflict { kept, .. } = error else { panic!("no conflict: {error}") };
+    let kept = kept.as_ref().unwrap();
     assert!(kept.starts_with(state));
     serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap()
 }
@@ -112,6 +113,48 @@ async fn a_log_that_shrinks_or_forks_fails_and_both_heads_are_kept() {
     // What was seen stays what counts.
     *server.tree() = Tree::new(1001);
     run(&server, state.path()).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_conflict_that_cannot_be_written_is_still_told_with_both_heads() {
+    let state = tempfile::tempdir().unwrap();
+    let server = Server::start(Tree::new(1000)).await;
+    run(&server, state.path()).await.unwrap();
+    *server.tree() = Tree::new(999);
+    let error = run(&server, state.path()).await.unwrap_err();
+    let written = conflict(state.path(), &error);
+    let AuditError::Conflict { kept: Ok(path), .. } = &error else { panic!("{error}") };
+    // A directory in the file's place.
+    std::fs::remove_file(path).unwrap();
+    std::fs::create_dir(path).unwrap();
+    let error = run(&server, state.path()).await.unwrap_err();
+    let AuditError::Conflict { kept: Err(_), heads, .. } = &error else { panic!("{error}") };
+    assert_eq!((&heads.earlier, &heads.served), (&written.earlier, &written.served));
+    let told = error.to_string();
+    let printed: ConflictingHeads = serde_json::from_str(&told[told.find('{').unwrap()..]).unwrap();
+    assert_eq!((printed.earlier, printed.served), (written.earlier, written.served));
+    assert!(told.bytes().all(|byte| byte == b'\n' || byte == b' ' || byte.is_ascii_graphic()), "{told}");
+}
+
+/// A log that forked can simply not serve the tiles that would show it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn both_heads_are_kept_when_the_log_withholds_or_garbles_the_proof() {
+    for answer in [|| Answer::Status(404, Vec::new(), "".into()), || ok("garbage"), || ok(vec![0; 8192])] {
+        let state = tempfile::tempdir().unwrap();
+        let server = Server::start(Tree::new(1000)).await;
+        run(&server, state.path()).await.unwrap();
+        let seen = server.tree().checkpoint().to_bytes();
+        *server.tree() = Tree::new(1100);
+        server.fault(move |path| path.starts_with("tile/0").then(answer));
+        let error = run(&server, state.path()).await.unwrap_err();
+        let AuditError::Unproven { kept: Ok(kept), .. } = &error else { panic!("{error}") };
+        let heads: ConflictingHeads = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
+        assert_eq!((heads.earlier.as_bytes(), heads.format.as_str()), (seen.as_slice(), ConflictingHeads::FORMAT_UNPROVEN));
+        assert_eq!(heads.served, server.tree().checkpoint().to_string());
+        // It may have been an accident: a log that then shows it passes.
+        server.fault(|_| None);
+        run(&server, state.path()).await.unwrap();
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -1,6 +1,8 @@
 //! A log, or what is between, that lies, trickles, floods or points elsewhere: each is refused, with a reason, and nothing is used.
 
 use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use acta_client::source::{FetchError, Options, Source, SourceError};
@@ -164,6 +166,41 @@ async fn a_server_that_never_goes_on_is_given_up() {
     let error = VerifiedLog::open(server.source_with(&options), &policy()).await.unwrap_err();
     assert!(error.is_unavailable(), "{error}");
     assert!(started.elapsed() < Duration::from_secs(3));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_that_falls_silent_is_asked_again() {
+    let server = Server::start(Tree::new(5)).await;
+    let asked = AtomicU64::new(0);
+    server.fault(move |_| (asked.fetch_add(1, Ordering::SeqCst) == 0).then_some(Answer::Silent));
+    let options = Options { idle: Duration::from_millis(300), wait: Duration::from_secs(30), timeout: Duration::from_secs(60), ..impatient() };
+    VerifiedLog::open(server.source_with(&options), &policy()).await.unwrap();
+    assert!(Options::default().idle * 2 < Options::default().wait, "the default leaves time for a second attempt");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_that_breaks_off_is_asked_for_again() {
+    let server = Server::start(Tree::new(5)).await;
+    let asked = Arc::new(AtomicU64::new(0));
+    let (good, count) = (server.tree().checkpoint().to_bytes(), Arc::clone(&asked));
+    server.fault(move |_| (count.fetch_add(1, Ordering::SeqCst) == 0).then(|| Answer::Broken(good.clone().into())));
+    let options = Options { wait: Duration::from_secs(30), ..impatient() };
+    VerifiedLog::open(server.source_with(&options), &policy()).await.unwrap();
+    assert_eq!(asked.load(Ordering::SeqCst), 2);
+    let good = server.tree().checkpoint().to_bytes();
+    server.fault(move |_| Some(Answer::Broken(good.clone().into())));
+    let error = server.open().await.unwrap_err();
+    assert!(error.is_unavailable() && error.to_string().contains("broke off"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pause_longer_than_any_clock_is_not_waited_for() {
+    let server = Server::start(Tree::new(5)).await;
+    for asked in [u64::MAX, u64::MAX - 1, i64::MAX as u64] {
+        server.fault(move |_| Some(Answer::Status(503, vec![("retry-after", asked.to_string())], "".into())));
+        let error = server.open().await.unwrap_err();
+        assert!(error.is_unavailable() && error.to_string().contains(&asked.to_string()), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -4,6 +4,7 @@
 
 mod auditing;
 mod cli;
+mod commands;
 mod end_to_end;
 mod hostile;
 mod publishing;

@@ -265,8 +265,18 @@ async fn answer(shared: Arc<Shared>, request: Request<Incoming>) -> Result<Respo
         Answer::Close => return Err(std::io::ErrorKind::ConnectionReset.into()),
         Answer::Broken(body) => {
             let half = body.slice(..body.len() / 2);
-            let frames = vec![Ok(Frame::data(half)), Err(std::io::ErrorKind::ConnectionReset.into())];
-            Response::builder().header("content-length", body.len()).body(StreamBody::new(stream::iter(frames)).boxed()).unwrap()
+            // What there is goes out while the body has to be waited for.
+            let frames = stream::unfold(Some(half), |half| async move {
+                match half {
+                    Some(half) if !half.is_empty() => Some((Ok(Frame::data(half)), Some(Bytes::new()))),
+                    Some(_) => {
+                        tokio::task::yield_now().await;
+                        Some((Err(std::io::ErrorKind::ConnectionReset.into()), None))
+                    }
+                    None => None,
+                }
+            });
+            Response::builder().header("content-length", body.len()).body(StreamBody::new(frames).boxed()).unwrap()
         }
     })
 }

@@ -139,7 +139,9 @@ pub(super) fn bundle(id: BundleId, bytes: &[u8]) -> String {
 }
 
 pub(super) fn conflict(heads: &ConflictingHeads) -> String {
-    let mut out = String::from("Two heads of one log that do not agree, kept by `acta audit`. Do not lose this file.\n");
+    let unproven = heads.format == ConflictingHeads::FORMAT_UNPROVEN;
+    let what = if unproven { "of which the log did not show that they agree" } else { "that do not agree" };
+    let mut out = format!("Two heads of one log {what}, kept by `acta audit`. Do not lose this file.\n");
     line!(out, "  seen at: {}", heads.seen_at);
     let mut sizes = Vec::new();
     for (what, text) in [("Verified earlier:", &heads.earlier), ("Served later:", &heads.served)] {
@@ -155,6 +157,7 @@ pub(super) fn conflict(heads: &ConflictingHeads) -> String {
         }
     }
     out + match sizes[..] {
+        _ if unproven => "Whether the later one begins with the earlier one is open: the log did not serve what would show it.\n",
         [a, b] if a == b => "Both are of the same size with different hashes. If the log signed both, that alone convicts it.\n",
         [a, b] if a > b => "The log was shorter later than it had been before: it went back, or an outdated copy was served.\n",
         _ => "The later one does not begin with the earlier one. Others who use the log should see this.\n",
