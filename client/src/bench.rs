@@ -1,11 +1,11 @@
 //! Load for a log, and what came of it.
 //!
 //! The generator is meant to share a machine with the server that it measures, so it is built to use little of it: connections of
-//! [its own](connection), requests changed in place, entries from a counter. What it can do at most is measured against a server that
+//! its own (`connection.rs`), requests changed in place, entries from a counter. What it can do at most is measured against a server that
 //! does nothing ([`Plan::log`] left out), and a run that comes near to that says so.
 //!
 //! Two kinds of load. In the *closed loop* each connection sends its next request when the last one was answered; it finds the most that
-//! the server can do, and its latencies are those of that load, not of any other. In the *open loop* requests go out at a [rate](schedule)
+//! the server can do, and its latencies are those of that load, not of any other. In the *open loop* requests go out at a rate (`schedule.rs`)
 //! and latency counts from when each was due, also for those that had to wait for a connection or never got one.
 //!
 //! | module | role |
