@@ -13,12 +13,12 @@ use std::path::PathBuf;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tlog::merkle::{Appender, AppenderError, Node};
 use tlog::policy::Policy;
-use tlog::printable::Printable;
 use tlog::tiles::{BundleId, Entries, TILE_HEIGHT, TILE_WIDTH, Tile, TileId, bundles_of};
 use tlog::{Hash, LeafIndex, TreeSize};
 use tokio::task::JoinHandle;
 
 use crate::source::{Source, SourceError};
+use crate::terminal;
 use crate::verified::{ReadError, VerifiedLog};
 
 mod heads;
@@ -90,10 +90,10 @@ impl AuditError {
 /// What to do with two heads. What a full disk keeps from a file goes into the message: it may be all the evidence there is.
 fn evidence(kept: &Result<PathBuf, HeadStoreError>, heads: &ConflictingHeads) -> String {
     match kept {
-        Ok(path) => format!("Both heads are kept in {}: keep that file, and show it to others who use this log", Printable(path.display())),
+        Ok(path) => format!("Both heads are kept in {}: keep that file, and show it to others who use this log", terminal::path(path)),
         Err(error) => format!(
             "Both heads could not be kept ({error}). Save the lines below as a file, and show it to others who use this log:\n{}",
-            heads.to_ascii()
+            heads.to_printable()
         ),
     }
 }

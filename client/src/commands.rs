@@ -1,5 +1,6 @@
 //! The commands, one file for each, and what they share: options, exit status, output.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::fmt::Display;
 use std::io::{self, Write};
@@ -14,9 +15,11 @@ use acta_client::location::Location;
 use acta_client::publish::PublishError;
 use acta_client::source::{FetchError, Options, Source, SourceError, read_ca_file};
 use acta_client::submit::SubmitError;
+use acta_client::terminal;
 use acta_client::verified::{ReadError, VerifiedLog};
 use clap::{Args, Parser, Subcommand};
-use tlog::policy::{MAX_POLICY, Policy};
+use tlog::policy::{MAX_POLICY, Policy, TrustedLog, WitnessedBy};
+use tlog::printable::Printable;
 
 mod audit;
 mod bench;
@@ -121,7 +124,7 @@ impl Exit {
 
 /// A file that was named on the command line and is no use: the path, and why.
 fn wrong_file(path: &Path, reason: impl Display) -> Failure {
-    Exit::Usage.because(format!("{}: {reason}", path.display()))
+    Exit::Usage.because(format!("{}: {reason}", terminal::path(path)))
 }
 
 impl From<FetchError> for Failure {
@@ -136,6 +139,8 @@ fn exit_of_read(error: &ReadError) -> Exit {
         ReadError::Plan(_) => Exit::Usage,
         // A page of HTML is a wrong address rather than a lie.
         ReadError::Source(SourceError::Fetch(FetchError::TooLarge { .. })) => Exit::Refused,
+        // A file of an exported tree that is there and cannot be read.
+        ReadError::Source(SourceError::Fetch(FetchError::File { .. })) => Exit::Usage,
         ReadError::Source(SourceError::Fetch(_) | SourceError::Checkpoint(_)) => Exit::Unavailable,
         _ => Exit::Refused,
     }
@@ -182,6 +187,9 @@ struct LogArgs {
     /// The policy file: the log's key, and which witnesses must have signed
     #[arg(long, value_name = "FILE", env = "ACTA_POLICY", hide_env_values = true)]
     policy: PathBuf,
+    /// Which log of the policy is meant, by its name. Needed only if the policy lists several and the address does not tell
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
     /// Certificate authorities (PEM) to trust for https besides the web's
     #[arg(long, value_name = "FILE")]
     ca: Option<PathBuf>,
@@ -202,8 +210,28 @@ struct CacheArgs {
 }
 
 impl LogArgs {
+    /// The policy for the one log that is meant: no other may answer for it.
     fn policy(&self) -> Result<Policy, Failure> {
-        read_policy(&self.policy)
+        let policy = read_policy(&self.policy)?;
+        let origin = self.origin(&policy)?;
+        policy.only(&origin).ok_or_else(|| wrong_file(&self.policy, format_args!("it does not list the log {}", Printable(origin))))
+    }
+
+    /// The log that is meant: the one that is named, or else the only one at the address that is given, or else the only one there is.
+    fn origin(&self, policy: &Policy) -> Result<String, Failure> {
+        if let Some(origin) = &self.origin {
+            return Ok(origin.clone());
+        }
+        let origins = |logs: &mut dyn Iterator<Item = &TrustedLog>| logs.map(|log| log.key().name().to_string()).collect::<BTreeSet<_>>();
+        let is_at = |log: &&TrustedLog| self.log.is_some() && log.url().and_then(|url| url.parse().ok()) == self.log;
+        let here = origins(&mut policy.logs().iter().filter(is_at));
+        let all = origins(&mut policy.logs().iter());
+        let candidates = if here.is_empty() { all } else { here };
+        if candidates.len() > 1 {
+            let list = candidates.iter().map(|origin| Printable(origin).to_string()).collect::<Vec<_>>().join(", ");
+            return Err(wrong_file(&self.policy, format_args!("which of its logs? Give --origin with one of: {list}")));
+        }
+        candidates.into_iter().next().ok_or_else(|| wrong_file(&self.policy, "it lists no log"))
     }
 
     fn options(&self) -> Result<Options, Failure> {
@@ -216,14 +244,18 @@ impl LogArgs {
 
     fn location(&self, policy: &Policy) -> Result<Location, Failure> {
         if let Some(location) = &self.log {
-            return Ok(location.clone());
+            return match location {
+                Location::Directory(path) if !path.is_dir() => Err(Exit::Usage.because(format!(
+                    "there is no directory {0}; if you mean an address, write http://{0} or https://{0}",
+                    terminal::path(path)
+                ))),
+                location => Ok(location.clone()),
+            };
         }
-        match policy.logs() {
-            [log] => match log.url() {
-                Some(url) => url.parse().map_err(|error| wrong_file(&self.policy, error)),
-                None => Err(Exit::Usage.because("which log? The policy has no address for it; give --log URL")),
-            },
-            _ => Err(Exit::Usage.because("which log? The policy does not list exactly one; give --log URL")),
+        // A log has several lines if it has several keys.
+        match policy.logs().iter().find_map(TrustedLog::url) {
+            Some(url) => url.parse().map_err(|error| wrong_file(&self.policy, error)),
+            None => Err(Exit::Usage.because("where is the log? The policy has no address for it; give --log URL")),
         }
     }
 
@@ -304,9 +336,15 @@ fn say(line: impl Display) -> Result<(), Failure> {
     stdout(format!("{line}\n").as_bytes())
 }
 
+/// The witnesses of a checkpoint, for scripts.
+fn witnesses_json(cosigned: &[WitnessedBy]) -> serde_json::Value {
+    let one = |c: &WitnessedBy| serde_json::json!({ "witness": c.witness().to_string(), "time": c.timestamp() });
+    cosigned.iter().map(one).collect()
+}
+
 /// A line of JSON on standard output.
 fn say_json(value: &serde_json::Value) -> Result<(), Failure> {
-    say(value)
+    say(terminal::json(&value.to_string()))
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@
 //! | [`audit`] | reading a whole log again, and comparing it with what was seen before |
 //! | [`mod@bench`] | load, and how a log bears it |
 //! | [`durable`] | files that are there whole or not at all |
+//! | [`terminal`] | foreign text that does nothing to a terminal |
 
 pub mod audit;
 pub mod bench;
@@ -25,4 +26,5 @@ pub mod location;
 pub mod publish;
 pub mod source;
 pub mod submit;
+pub mod terminal;
 pub mod verified;

@@ -8,6 +8,8 @@ use std::str::FromStr;
 
 use reqwest::Url;
 
+use crate::terminal;
+
 /// A log's URL prefix (`https://log.example/`), or a directory that holds an export of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
@@ -75,7 +77,7 @@ impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Location::Remote(url) => f.write_str(url.as_str().trim_end_matches('/')),
-            Location::Directory(path) => path.display().fmt(f),
+            Location::Directory(path) => f.write_str(&terminal::path(path)),
         }
     }
 }

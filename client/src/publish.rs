@@ -12,13 +12,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tlog::policy::Policy;
+use tlog::printable::Printable;
 use tlog::proof::{MAX_PROOF_FILE, Proof};
 use tlog::tiles::MAX_ENTRY;
 use tlog::{Hash, LeafIndex};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::durable;
 use crate::submit::{SubmitError, Writer};
+use crate::{durable, terminal};
 
 mod input;
 mod state;
@@ -89,6 +90,12 @@ pub enum PublishError {
     /// The directory of receipts is not usable.
     #[error(transparent)]
     State(#[from] StateError),
+    /// The policy does not list the log.
+    #[error("the policy does not list the log {}; give its own policy", Printable(origin))]
+    UnlistedLog {
+        /// The log.
+        origin: Box<str>,
+    },
     /// An entry could not be published.
     #[error("{item}: {source}")]
     Submit {
@@ -98,7 +105,7 @@ pub enum PublishError {
         source: Box<SubmitError>,
     },
     /// A receipt could not be written.
-    #[error("the receipt {} cannot be written: {source}", .path.display())]
+    #[error("the receipt {} cannot be written: {source}", terminal::path(.path))]
     Receipt {
         /// Which file.
         path: PathBuf,
@@ -115,8 +122,10 @@ pub fn receipt_name(leaf: &Hash) -> String {
 impl Publisher {
     /// Prepares to publish to the one log of `policy` that `origin` names, with receipts in `receipts`, which is created.
     pub fn new(writer: Writer, policy: Policy, origin: &str, receipts: &Path, concurrency: usize) -> Result<Self, PublishError> {
+        // Under a policy with several logs, a receipt of any other would pass for one of this.
+        let policy = Arc::new(policy.only(origin).ok_or_else(|| PublishError::UnlistedLog { origin: origin.into() })?);
+        let writer = writer.under(Arc::clone(&policy));
         let state = State::open(receipts, origin)?;
-        let policy = Arc::new(policy);
         let concurrency = concurrency.max(1);
         let (receipts, seen) = (receipts.to_owned(), HashSet::new());
         Ok(Publisher { writer, policy, receipts, concurrency, state, seen, summary: Summary::default() })

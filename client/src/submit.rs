@@ -109,10 +109,16 @@ impl SubmitError {
 }
 
 impl Writer {
-    /// Adds to the log that `source` reads from. Receipts are to meet `policy`; for one, `wait` is how long.
+    /// Adds to the log that `source` reads from. Receipts are to meet `policy`, which lists this log alone (see [`Policy::only`]); for one,
+    /// `wait` is how long.
     pub fn new(source: Source, policy: Policy, wait: Duration) -> Result<Self, SubmitError> {
         let http = Arc::clone(source.server().ok_or(SubmitError::NotAServer)?);
         Ok(Writer { http, source, policy: Arc::new(policy), wait, head: Arc::default() })
+    }
+
+    /// The same, with receipts that meet another policy.
+    pub(crate) fn under(self, policy: Arc<Policy>) -> Self {
+        Writer { policy, head: Arc::default(), ..self }
     }
 
     /// Adds an entry. Once the index is there, the entry is on the log's disk and in its signed tree, the log says.

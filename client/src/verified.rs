@@ -89,7 +89,7 @@ impl From<FetchError> for ReadError {
 }
 
 impl VerifiedLog {
-    /// Fetches the log's checkpoint and verifies it under `policy`.
+    /// Fetches the log's checkpoint and verifies it under `policy`. Any log of it is believed: see [`Policy::only`].
     pub async fn open(source: Source, policy: &Policy) -> Result<Self, ReadError> {
         let signed = source.checkpoint().await?;
         Ok(VerifiedLog { source, cache: None, head: policy.verify(&signed)? })

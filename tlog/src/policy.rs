@@ -340,6 +340,18 @@ impl Policy {
         &self.logs
     }
 
+    /// The logs' keys, in the file's order.
+    pub fn log_keys(&self) -> Vec<VerifierKey> {
+        self.logs.iter().map(|log| log.key.clone()).collect()
+    }
+
+    /// The same policy for the log with this origin alone, or `None` if it is not listed. Whoever asks one log needs it: under a policy
+    /// with several, each of them would be believed in place of any other.
+    pub fn only(&self, origin: &str) -> Option<Policy> {
+        let logs: Vec<_> = self.logs.iter().filter(|log| log.key.name().as_str() == origin).cloned().collect();
+        (!logs.is_empty()).then(|| Policy { logs, ..self.clone() })
+    }
+
     /// The witnesses, in the file's order, whether the quorum needs them or not.
     pub fn witnesses(&self) -> &[Witness] {
         &self.witnesses

@@ -26,6 +26,17 @@ impl<T: fmt::Display> fmt::Display for Printable<T> {
     }
 }
 
+/// Whether a terminal shows the character and does nothing else with it: not so for controls, and for what reorders or hides text.
+///
+/// For longer texts than names, of which no part is to be cut.
+pub fn is_printable(c: char) -> bool {
+    // Behind another character, marks that combine with it are printable.
+    let mut pair = [b'a', 0, 0, 0, 0];
+    let len = c.encode_utf8(&mut pair[1..]).len();
+    let mut escaped = str::from_utf8(&pair[..=len]).map_or("", |pair| pair).escape_debug().skip(1);
+    matches!(c, '\\' | '"' | '\'') || (escaped.next() == Some(c) && escaped.next().is_none())
+}
+
 /// What was printed so far, and how much more may be.
 struct Escaping<'a, 'b> {
     out: &'a mut fmt::Formatter<'b>,
@@ -63,6 +74,12 @@ mod tests {
         for kept in ["example.com/log", "beschlüsse.example/d'or", "日本"] {
             assert_eq!(Printable(kept).to_string(), kept);
         }
+    }
+
+    #[test]
+    fn text_is_printable_and_commands_are_not() {
+        assert!("aé日\u{301}\\\"' \u{2026}".chars().all(is_printable));
+        assert!(['\n', '\t', '\u{7f}', '\u{9b}', '\u{202e}', '\u{2066}', '\u{200f}', '\u{feff}'].into_iter().all(|c| !is_printable(c)));
     }
 
     #[test]

@@ -10,12 +10,11 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tlog::Hash;
 use tlog::checkpoint::{SignedCheckpoint, SignedCheckpointError, VerifyCheckpointError};
-use tlog::key::VerifierKey;
 use tlog::note::MAX_NOTE;
 use tlog::policy::Policy;
 
-use crate::durable;
 use crate::verified::VerifiedLog;
+use crate::{durable, terminal};
 
 /// A directory with the last verified head of each log.
 #[derive(Clone, Debug)]
@@ -42,7 +41,7 @@ pub struct ConflictingHeads {
 #[non_exhaustive]
 pub enum HeadStoreError {
     /// A file operation failed.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {source}", terminal::path(.path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -50,7 +49,7 @@ pub enum HeadStoreError {
         source: io::Error,
     },
     /// The kept head cannot be parsed.
-    #[error("the head of the last audit in {} is damaged ({reason}); restore it, or remove it to start afresh", .path.display())]
+    #[error("the head of the last audit in {} is damaged ({reason}); restore it, or remove it to start afresh", terminal::path(.path))]
     Damaged {
         /// Which file.
         path: PathBuf,
@@ -58,13 +57,13 @@ pub enum HeadStoreError {
         reason: SignedCheckpointError,
     },
     /// It is larger than any checkpoint.
-    #[error("{} is larger than any checkpoint; restore it, or remove it to start afresh", .path.display())]
+    #[error("{} is larger than any checkpoint; restore it, or remove it to start afresh", terminal::path(.path))]
     TooLarge {
         /// Which file.
         path: PathBuf,
     },
     /// The kept head is not signed with a key of the policy.
-    #[error("the head of the last audit in {} is not one of this log's: {reason}", .path.display())]
+    #[error("the head of the last audit in {} was not signed with a key that the policy has for this log ({reason}); audit with the policy of then, or, if the log has a new key, move this file away to start afresh", terminal::path(.path))]
     Foreign {
         /// Which file.
         path: PathBuf,
@@ -86,16 +85,9 @@ impl ConflictingHeads {
         text
     }
 
-    /// The same, fit for a terminal: whatever is not ASCII is spelt `\uXXXX`, which means the same in JSON.
-    pub(super) fn to_ascii(&self) -> String {
-        let mut out = String::new();
-        for c in self.to_json().chars() {
-            match c {
-                '\n' | ' '..='~' => out.push(c),
-                c => c.encode_utf16(&mut [0; 2]).iter().for_each(|unit| out.push_str(&format!("\\u{unit:04x}"))),
-            }
-        }
-        out
+    /// The same, fit for a terminal.
+    pub(super) fn to_printable(&self) -> String {
+        terminal::json(&self.to_json())
     }
 }
 
@@ -118,8 +110,7 @@ impl HeadStore {
             Ok(head) => head,
             Err(reason) => return Err(HeadStoreError::Damaged { path, reason }),
         };
-        let keys: Vec<VerifierKey> = policy.logs().iter().map(|log| log.key().clone()).collect();
-        match head.verify_log(&keys) {
+        match head.verify_log(&policy.log_keys()) {
             Ok(_) => Ok(Some(head)),
             Err(reason) => Err(HeadStoreError::Foreign { path, reason }),
         }

@@ -8,6 +8,7 @@ use acta_client::verified::VerifiedLog;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
+use tlog::printable::Printable;
 
 use super::{Exit, Failure, LogArgs, own_directories, say, say_json, show};
 
@@ -59,7 +60,7 @@ impl Audit {
             None => "This is the first audit of this log here; the next one will check that it continues this one.".to_owned(),
         };
         let size = show::count(checkpoint.size().as_u64(), "entry", "entries");
-        say(format_args!("{}: good. All of its {size} are what it signed ({seconds:.1} s).\n{continues}", checkpoint.origin()))
+        say(format_args!("{}: good. All of its {size} are what it signed ({seconds:.1} s).\n{continues}", Printable(checkpoint.origin())))
     }
 
     fn state_directory(&self) -> Result<PathBuf, Failure> {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde_json::json;
+use tlog::printable::Printable;
 
-use super::{CacheArgs, Failure, LogArgs, say, say_json, show, write_out};
+use super::{CacheArgs, Failure, LogArgs, say, say_json, show, witnesses_json, write_out};
 
 /// Fetch a log's latest checkpoint and check it
 #[derive(Debug, Args)]
@@ -36,15 +37,14 @@ impl Checkpoint {
             return write_out(None, &note);
         }
         if self.json {
-            let witness = |c: &tlog::policy::WitnessedBy| json!({ "witness": c.witness().to_string(), "time": c.timestamp() });
             return say_json(&json!({
                 "origin": checkpoint.origin().as_str(),
                 "size": checkpoint.size().as_u64(),
                 "root": checkpoint.root().to_base64(),
-                "witnesses": head.cosignatures().iter().map(witness).collect::<Vec<_>>(),
+                "witnesses": witnesses_json(head.cosignatures()),
             }));
         }
-        say(format_args!("log:       {}", checkpoint.origin()))?;
+        say(format_args!("log:       {}", Printable(checkpoint.origin())))?;
         say(format_args!("size:      {}", show::count(checkpoint.size().as_u64(), "entry", "entries")))?;
         say(format_args!("root:      {}", checkpoint.root().to_base64()))?;
         let witnesses = match head.cosignatures() {

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use acta_client::audit::ConflictingHeads;
+use acta_client::terminal;
 use clap::Args;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::key::VerifierKey;
@@ -38,7 +39,7 @@ impl Inspect {
             Some(text) => stdout(text.as_bytes()),
             None => Err(Exit::Usage.because(format!(
                 "{}: this is none of the files that acta knows; a tile or bundle is recognized by its path (…/tile/0/000)",
-                self.file.display()
+                terminal::path(&self.file)
             ))),
         }
     }

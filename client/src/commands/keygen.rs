@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use acta_client::terminal;
 use clap::{Args, ValueEnum};
 use serde_json::json;
 use tlog::key::{Algorithm, KeyName};
@@ -56,8 +57,8 @@ impl Keygen {
                 "vkey": verifier_key.to_string(),
             }));
         }
-        say(format_args!("private key: {} (keep it secret, and keep a copy)", self.out.display()))?;
-        say(format_args!("public key:  {} (give it to others)", public.display()))?;
+        say(format_args!("private key: {} (keep it secret, and keep a copy)", terminal::path(&self.out)))?;
+        say(format_args!("public key:  {} (give it to others)", terminal::path(&public)))?;
         say(verifier_key)
     }
 }

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use acta_client::publish::{Event, Input, Item, PublishError, Publisher, Summary};
+use acta_client::publish::{Event, Input, PublishError, Publisher, Summary};
 use acta_client::source::Source;
 use acta_client::submit::Writer;
+use acta_client::terminal;
 use acta_client::verified::ReadError;
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
-use tlog::key::VerifierKey;
 use tlog::policy::Policy;
 
 use super::{Exit, Failure, LogArgs, say, say_json, show, warn};
@@ -51,15 +51,15 @@ impl Publish {
         let total = inputs.iter().map(Input::count).sum::<Result<u64, _>>().map_err(PublishError::from)?;
         let publisher = self.prepare().await?;
         let bar = if self.verbose { ProgressBar::hidden() } else { progress_bar(total) };
-        let mut refused = Refused::default();
-        let result = publisher.run(&inputs, |event| self.show(&event, &bar, &mut refused)).await;
+        let mut told = Ok(());
+        let result = publisher.run(&inputs, |event| self.show(&event, &bar, &mut told)).await;
         bar.finish_and_clear();
-        refused.told?;
+        told?;
         let summary = result.map_err(|error| {
             warn("stopped before the end; run the same command again to go on");
             Failure::from(error)
         })?;
-        self.tell(&summary, &refused.too_large)
+        self.tell(&summary)
     }
 
     /// Finds out for which log the receipts will be, before anything is sent: what is published cannot be taken back.
@@ -77,25 +77,28 @@ impl Publish {
         Ok(Publisher::new(writer, policy, &origin, &self.receipts, self.concurrency.into())?)
     }
 
-    fn show(&self, event: &Event<'_>, bar: &ProgressBar, refused: &mut Refused) {
+    fn show(&self, event: &Event<'_>, bar: &ProgressBar, told: &mut Result<(), Failure>) {
         bar.inc(1);
         match event {
             Event::Published { item, index, receipt, replaced } if self.verbose && !self.json => {
                 let again = if *replaced { " (replaces a receipt that did not hold)" } else { "" };
-                let told = say(format_args!("{item}: entry {index}, receipt {}{again}", name(receipt)));
-                refused.told = std::mem::replace(&mut refused.told, Ok(())).and(told);
+                let line = say(format_args!("{item}: entry {index}, receipt {}{again}", name(receipt)));
+                *told = std::mem::replace(told, Ok(())).and(line);
             }
-            Event::TooLarge(item) => refused.too_large.push((*item).clone()),
+            // Told at once: there may be more of them than memory holds, and the run may end early.
+            Event::TooLarge(item) => bar.suspend(|| {
+                warn(format_args!("{item}: not published: it has more than 65,535 bytes; publish a digest of it instead"));
+            }),
             _ => {}
         }
     }
 
-    fn tell(&self, summary: &Summary, too_large: &[Item]) -> Result<(), Failure> {
+    fn tell(&self, summary: &Summary) -> Result<(), Failure> {
         if self.json {
             say_json(&json!({ "summary": summary, "receipts": self.receipts.display().to_string() }))?;
         } else {
             let published = show::count(summary.published, "entry", "entries");
-            say(format_args!("{published} published, each with a receipt in {}", self.receipts.display()))?;
+            say(format_args!("{published} published, each with a receipt in {}", terminal::path(&self.receipts)))?;
             let others = [
                 (summary.already_published, "had a good receipt already"),
                 (summary.repeated, "came more than once, and share one receipt"),
@@ -106,33 +109,14 @@ impl Publish {
                 say(format_args!("{} {what}", show::grouped(*count)))?;
             }
         }
-        if too_large.is_empty() {
-            return Ok(());
-        }
-        for item in too_large {
-            warn(format_args!("{item}: not published: it has more than 65,535 bytes; publish a digest of it instead"));
-        }
-        Err(Exit::Usage.told())
-    }
-}
-
-/// What to tell at the end.
-struct Refused {
-    too_large: Vec<Item>,
-    told: Result<(), Failure>,
-}
-
-impl Default for Refused {
-    fn default() -> Self {
-        Refused { too_large: Vec::new(), told: Ok(()) }
+        if summary.too_large > 0 { Err(Exit::Usage.told()) } else { Ok(()) }
     }
 }
 
 /// The origin of the log that answers, whose own signature must be good. Its witnesses may not have seen the latest head yet.
 async fn log_at(source: &Source, policy: &Policy) -> Result<String, Failure> {
     let signed = source.checkpoint().await.map_err(ReadError::from)?;
-    let keys: Vec<VerifierKey> = policy.logs().iter().map(|log| log.key().clone()).collect();
-    signed.verify_log(&keys).map_err(|error| Exit::Refused.because(format!("nothing was published. {error}")))?;
+    signed.verify_log(&policy.log_keys()).map_err(|error| Exit::Refused.because(format!("nothing was published. {error}")))?;
     Ok(signed.checkpoint().origin().to_string())
 }
 

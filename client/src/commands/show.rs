@@ -3,11 +3,12 @@
 use jiff::Timestamp;
 use tlog::Hash;
 use tlog::policy::WitnessedBy;
+use tlog::printable::{Printable, is_printable};
 
-/// Text of an entry, or of anything else that a stranger wrote: control characters, which could command the terminal, are replaced.
+/// Text of an entry, or of anything else that a stranger wrote: what a terminal would act on is replaced.
 pub(crate) fn text(bytes: &[u8]) -> Option<String> {
     let text = str::from_utf8(bytes).ok()?;
-    let harmless = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
+    let harmless = |c: char| if is_printable(c) || c == '\n' || c == '\t' { c } else { '\u{fffd}' };
     Some(text.chars().map(harmless).collect())
 }
 
@@ -42,8 +43,8 @@ pub(crate) fn time(seconds: u64) -> String {
 /// Who cosigned, and when.
 pub(crate) fn cosigned(cosigned: &[WitnessedBy]) -> String {
     let one = |c: &WitnessedBy| match c.timestamp() {
-        None => c.witness().to_string(),
-        Some(seconds) => format!("{} ({})", c.witness(), time(seconds.get())),
+        None => Printable(c.witness()).to_string(),
+        Some(seconds) => format!("{} ({})", Printable(c.witness()), time(seconds.get())),
     };
     cosigned.iter().map(one).collect::<Vec<_>>().join(", ")
 }
@@ -55,6 +56,7 @@ mod tests {
     #[test]
     fn what_is_shown_cannot_command_the_terminal() {
         assert_eq!(text(b"\x1b]0;owned\x07\r\n"), Some("\u{fffd}]0;owned\u{fffd}\u{fffd}\n".into()));
+        assert_eq!(text("\u{9b}2J\u{202e}é".as_bytes()), Some("\u{fffd}2J\u{fffd}é".into()));
         assert_eq!(text(b"\xff"), None);
         assert!(entry(&[0xff; 3]).starts_with("3 bytes that are not text"));
         assert_eq!(entry("é".repeat(1000).as_bytes()).chars().count(), 161);

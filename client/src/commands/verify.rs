@@ -1,15 +1,18 @@
 //! `acta verify`: receipts, offline.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
+use acta_client::{durable, terminal};
 use clap::Args;
 use serde_json::{Value, json};
 use tlog::policy::Policy;
+use tlog::printable::Printable;
 use tlog::proof::{MAX_PROOF_FILE, Proof, VerifiedReceipt};
 use tlog::tiles::MAX_ENTRY;
 
-use super::{Exit, Failure, read_file, read_policy, say, say_json, show, wrong_file};
+use super::{Exit, Failure, read_file, read_policy, say, say_json, show, warn, witnesses_json, wrong_file};
 
 /// Check receipts, offline
 #[derive(Debug, Args)]
@@ -49,17 +52,30 @@ impl Verify {
             return Err(Exit::Usage.because("--entry belongs to one receipt; give one"));
         }
         let entry = self.entry.as_deref().map(|path| read_file(path, MAX_ENTRY)).transpose()?;
-        let (mut good, mut bad) = (0, 0);
+        let (mut good, mut bad, mut unread) = (0, 0, 0);
         for path in &receipts {
-            let bytes = read_file(path, MAX_PROOF_FILE)?;
-            let result = check(&policy, &bytes, entry.as_deref());
+            let result = match read_receipt(path) {
+                Ok(Some(bytes)) => check(&policy, &bytes, entry.as_deref()),
+                Ok(None) => Err(format!("it is larger than any receipt ({MAX_PROOF_FILE} bytes); is it the right file?")),
+                // It says nothing about the others.
+                Err(error) => {
+                    unread += 1;
+                    self.tell_unread(path, &error)?;
+                    continue;
+                }
+            };
             *(if result.is_ok() { &mut good } else { &mut bad }) += 1;
             self.tell(path, result)?;
         }
         if !self.json && receipts.len() > 1 {
-            say(format_args!("{}, {bad} not good", show::count(good, "good receipt", "good receipts")))?;
+            let unread = if unread > 0 { format!(", {unread} not readable") } else { String::new() };
+            say(format_args!("{}, {bad} not good{unread}", show::count(good, "good receipt", "good receipts")))?;
         }
-        if bad > 0 { Err(Exit::Refused.told()) } else { Ok(()) }
+        match (bad, unread) {
+            (0, 0) => Ok(()),
+            (0, _) => Err(Exit::Usage.told()),
+            _ => Err(Exit::Refused.told()),
+        }
     }
 
     /// A directory stands for the receipts in it: a shell's `*` cannot name hundreds of thousands.
@@ -85,16 +101,31 @@ impl Verify {
         Ok(receipts)
     }
 
+    fn tell_unread(&self, path: &Path, error: &io::Error) -> Result<(), Failure> {
+        if self.json {
+            return say_json(
+                &json!({ "receipt": path.display().to_string(), "good": false, "reason": format!("it cannot be read: {error}") }),
+            );
+        }
+        warn(format_args!("{}: {error}", terminal::path(path)));
+        Ok(())
+    }
+
     fn tell(&self, path: &Path, result: Result<Good, String>) -> Result<(), Failure> {
-        let path = path.display();
+        let (name, path) = (path.display().to_string(), terminal::path(path));
         match result {
-            Ok(good) if self.json => say_json(&good.json(&path.to_string())),
-            Err(reason) if self.json => say_json(&json!({ "receipt": path.to_string(), "good": false, "reason": reason })),
+            Ok(good) if self.json => say_json(&good.json(&name)),
+            Err(reason) if self.json => say_json(&json!({ "receipt": name, "good": false, "reason": reason })),
             Ok(_) if self.quiet => Ok(()),
             Ok(good) => say(format_args!("{path}: good. {}", good.words())),
             Err(reason) => say(format_args!("{path}: NOT GOOD. {reason}")),
         }
     }
+}
+
+/// The bytes of a receipt; `None` if it is larger than any.
+fn read_receipt(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    durable::read_bounded(path, u64::try_from(MAX_PROOF_FILE).expect("small"))
 }
 
 /// The checks of one receipt.
@@ -126,12 +157,11 @@ impl Good {
         };
         let entry = show::entry(&self.entry);
         let size = show::count(checkpoint.size().as_u64(), "entry", "entries");
-        format!("{} has it as entry {} under a checkpoint of {size}; {witnesses}.\n    {entry}", checkpoint.origin(), self.index)
+        format!("{} has it as entry {} under a checkpoint of {size}; {witnesses}.\n    {entry}", Printable(checkpoint.origin()), self.index)
     }
 
     fn json(&self, receipt: &str) -> Value {
         let checkpoint = self.checkpoint.checkpoint();
-        let witness = |c: &tlog::policy::WitnessedBy| json!({ "witness": c.witness().to_string(), "time": c.timestamp() });
         json!({
             "receipt": receipt,
             "good": true,
@@ -139,9 +169,9 @@ impl Good {
             "index": self.index,
             "size": checkpoint.size().as_u64(),
             "root": checkpoint.root().to_base64(),
-            "entry": show::text(&self.entry),
+            "entry": str::from_utf8(&self.entry).ok(),
             "entry_sha256": tlog::Hash::sha256(&self.entry).to_hex(),
-            "witnesses": self.checkpoint.cosignatures().iter().map(witness).collect::<Vec<_>>(),
+            "witnesses": witnesses_json(self.checkpoint.cosignatures()),
         })
     }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use tlog::tiles::MAX_ENTRY;
 
-use crate::durable;
+use crate::{durable, terminal};
 
 /// A `.jsonl` file, or a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ pub struct Item {
 #[non_exhaustive]
 pub enum InputError {
     /// A file operation failed.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {source}", terminal::path(.path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -43,7 +43,7 @@ pub enum InputError {
         source: io::Error,
     },
     /// Neither a directory nor `.jsonl`.
-    #[error("{} is neither a directory nor a .jsonl file; give a file with one decision per line, or a directory with one per file", .path.display())]
+    #[error("{} is neither a directory nor a .jsonl file; give a file with one decision per line, or a directory with one per file", terminal::path(.path))]
     Kind {
         /// Which file.
         path: PathBuf,
@@ -86,7 +86,7 @@ impl Input {
 
 impl fmt::Display for Item {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.path.display())?;
+        write!(f, "{}", terminal::path(&self.path))?;
         self.line.map_or(Ok(()), |line| write!(f, " line {line}"))
     }
 }

@@ -11,8 +11,10 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use tlog::Hash;
+use tlog::printable::Printable;
 
 use super::{Item, receipt_name};
+use crate::terminal;
 
 const NAME: &str = "publish-state.jsonl";
 const FORMAT: &str = "acta publish state v1";
@@ -31,7 +33,7 @@ pub struct State {
 #[non_exhaustive]
 pub enum StateError {
     /// A file operation failed.
-    #[error("{}: {source}", .path.display())]
+    #[error("{}: {source}", terminal::path(.path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -39,13 +41,13 @@ pub enum StateError {
         source: io::Error,
     },
     /// Another run holds the lock.
-    #[error("another `acta publish` is writing to {}; wait until it is done", .path.display())]
+    #[error("another `acta publish` is writing to {}; wait until it is done", terminal::path(.path))]
     InUse {
         /// The state file.
         path: PathBuf,
     },
     /// Not a state file.
-    #[error("line {line} of {} is not one of ours; move the file away, a new one is written and no receipt is lost", .path.display())]
+    #[error("line {line} of {} is not one of ours; move the file away, a new one is written and no receipt is lost", terminal::path(.path))]
     Damaged {
         /// The state file.
         path: PathBuf,
@@ -53,7 +55,7 @@ pub enum StateError {
         line: u64,
     },
     /// Receipts of another log.
-    #[error("the receipts beside {} are of the log {origin}; use another directory for this one", .path.display())]
+    #[error("the receipts beside {} are of the log {}; use another directory for this one", terminal::path(.path), Printable(origin))]
     OtherLog {
         /// The state file.
         path: PathBuf,

@@ -9,10 +9,12 @@ use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, LOCATION, RETRY_AFTER};
 use reqwest::{Client, Method, Response, StatusCode, Url, redirect};
+use tlog::printable::is_printable;
 use tokio::sync::Semaphore;
 
 use super::retry::{Backoff, parse_retry_after};
 use super::{Options, tls};
+use crate::terminal;
 
 /// Bodies up to this size are read as many at a time as there are requests; larger ones only [`LARGE_BODIES`] at a time. So a server
 /// that sends the largest bundles possible (16 MiB) makes us hold a few of them and not one for every request.
@@ -95,7 +97,7 @@ pub enum FetchError {
         limit: usize,
     },
     /// A file of a local log cannot be read.
-    #[error("{} cannot be read: {source}", .path.display())]
+    #[error("{} cannot be read: {source}", terminal::path(.path))]
     File {
         /// Which file.
         path: PathBuf,
@@ -269,9 +271,9 @@ impl fmt::Display for Problem {
 }
 
 impl Text {
-    /// The first 300 characters, control characters (and so terminal commands) replaced.
+    /// The first 300 characters; what a terminal would act on is replaced.
     pub(crate) fn new(text: &str) -> Self {
-        Text(text.chars().take(300).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect())
+        Text(text.chars().take(300).map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect())
     }
 
     /// The text.
@@ -339,6 +341,7 @@ mod tests {
         assert_eq!(problem.to_string(), "\u{fffd}[2Jgone, HTTP status 400");
         assert_eq!(problem.kind, Some(Text::new("too-large")));
         assert_eq!(Problem::parse(500, b"<html>").to_string(), "HTTP status 500");
+        assert_eq!(Text::new("\u{9b}2J\u{202e}").as_str(), "\u{fffd}2J\u{fffd}");
         assert_eq!(Text::new(&"x".repeat(1000)).as_str().len(), 300);
     }
 

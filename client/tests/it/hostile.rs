@@ -173,7 +173,8 @@ async fn a_server_that_falls_silent_is_asked_again() {
     let server = Server::start(Tree::new(5)).await;
     let asked = AtomicU64::new(0);
     server.fault(move |_| (asked.fetch_add(1, Ordering::SeqCst) == 0).then_some(Answer::Silent));
-    let options = Options { idle: Duration::from_millis(300), wait: Duration::from_secs(30), timeout: Duration::from_secs(60), ..impatient() };
+    let options =
+        Options { idle: Duration::from_millis(300), wait: Duration::from_secs(30), timeout: Duration::from_secs(60), ..impatient() };
     VerifiedLog::open(server.source_with(&options), &policy()).await.unwrap();
     assert!(Options::default().idle * 2 < Options::default().wait, "the default leaves time for a second attempt");
 }

@@ -10,10 +10,11 @@ use std::time::Duration;
 use acta_client::publish::{Input, PublishError, Publisher, StateError, Summary, receipt_name};
 use acta_client::source::Options;
 use acta_client::submit::{Added, SubmitError, Writer};
+use tlog::policy::Policy;
 use tlog::proof::Proof;
 use tlog::{Hash, LeafIndex};
 
-use crate::server::{Answer, ORIGIN, Server, Tree, entry, impatient, ok, policy};
+use crate::server::{Answer, ORIGIN, Server, Tree, entry, impatient, key, ok, policy};
 
 struct Desk {
     dir: tempfile::TempDir,
@@ -180,7 +181,8 @@ async fn receipts_of_another_log_stop_the_run_before_anything_is_sent() {
     let server = Server::start(Tree::new(0)).await;
     let desk = Desk::new(&["a"]);
     let writer = Writer::new(server.source(), policy(), Duration::ZERO).unwrap();
-    drop(Publisher::new(writer, policy(), "log.test/two", &desk.receipts(), 1).unwrap());
+    let two = Policy::without_witnesses(key("log.test/two").verifier_key().clone(), None).unwrap();
+    drop(Publisher::new(writer, two, "log.test/two", &desk.receipts(), 1).unwrap());
     let error = desk.publish(&server, &impatient()).await.unwrap_err();
     assert!(matches!(error, PublishError::State(StateError::OtherLog { .. })), "{error}");
     assert_eq!(server.requests(), Vec::<String>::new());

@@ -9,6 +9,7 @@ use tlog::checkpoint::{Checkpoint, SignedCheckpoint};
 use tlog::key::{Algorithm, VerifierKey};
 use tlog::note::{Note, Signature};
 use tlog::policy::Policy;
+use tlog::printable::Printable;
 use tlog::proof::Proof;
 use tlog::tiles::{BundleId, Entries, Tile, TileId};
 
@@ -73,18 +74,31 @@ pub(super) fn private_key(path: &Path, text: &str) -> String {
 pub(super) fn policy(policy: &Policy) -> String {
     let mut out = String::from("A policy (C2SP tlog-policy): which logs to believe, and which witnesses must have signed.\n");
     for log in policy.logs() {
-        line!(out, "  log        {} ({}), key {}", log.key().name(), log.url().unwrap_or("no address"), log.key().id());
+        line!(
+            out,
+            "  log        {} ({}), key {}",
+            Printable(log.key().name()),
+            Printable(log.url().unwrap_or("no address")),
+            log.key().id()
+        );
     }
     for witness in policy.witnesses() {
         let key = witness.key();
-        line!(out, "  witness    {} ({}), key {} of {}", witness.name(), algorithm(key.algorithm()), key.id(), key.name());
+        line!(
+            out,
+            "  witness    {} ({}), key {} of {}",
+            Printable(witness.name()),
+            algorithm(key.algorithm()),
+            key.id(),
+            Printable(key.name())
+        );
     }
     for group in policy.groups() {
-        line!(out, "  group      {}: {} of its {} members", group.name(), group.threshold(), group.member_count());
+        line!(out, "  group      {}: {} of its {} members", Printable(group.name()), group.threshold(), group.member_count());
     }
     match policy.quorum() {
         Some(name) => {
-            line!(out, "  A checkpoint counts once the log and {name} have signed it.");
+            line!(out, "  A checkpoint counts once the log and {} have signed it.", Printable(name));
         }
         None => {
             line!(
@@ -200,7 +214,7 @@ fn key_facts(out: &mut String, key: &VerifierKey) {
     line!(out, "  name:       {}", show::entry(key.name().as_str().as_bytes()));
     line!(out, "  id:         {}", key.id());
     line!(out, "  algorithm:  {}", algorithm(key.algorithm()));
-    line!(out, "  public key: {key}");
+    line!(out, "  public key: {}", show::text(key.to_string().as_bytes()).unwrap_or_default());
 }
 
 fn algorithm(algorithm: Algorithm) -> &'static str {
