@@ -22,7 +22,7 @@ acta bench --null --mode add --connections 256 --seconds 10"
 )]
 pub(crate) struct Bench {
     /// The log's address, http only
-    #[arg(long, value_name = "URL", env = "ACTA_LOG", required_unless_present = "null")]
+    #[arg(long, value_name = "URL", env = "ACTA_LOG", hide_env_values = true, required_unless_present = "null")]
     log: Option<Location>,
     /// Measure this program itself, against a server within it that reads requests and does nothing
     #[arg(long)]
