@@ -3,16 +3,18 @@
 #
 #   scripts/bench.sh [SECONDS]     for each run (10)
 #
-# Builds optimized programs. The server is pinned to the first core and the generator to the second; each run of the server is followed
-# by one of the generator against a server that does nothing, so that a busy machine shows in both. Every run of adds begins with an
-# empty log. The reports go to RESULTS (a file of JSON lines) too.
+# Builds optimized programs, or takes those in the directory PROGRAMS. The server is pinned to the first core and the generator to the
+# second; each run of the server is followed by one of the generator against a server that does nothing, so that a busy machine shows in
+# both. Every run of single adds begins with an empty log. The reports go to RESULTS (a file of JSON lines) too.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/log-process.sh
 
 EACH=${1:-10}
-cargo build --release --bin acta --bin acta-log >&2
-PROGRAMS=$(scripts/target-dir.sh)/release
+if [ -z "${PROGRAMS:-}" ]; then
+  cargo build --release --bin acta --bin acta-log >&2
+  PROGRAMS=$(scripts/target-dir.sh)/release
+fi
 ACTA=$PROGRAMS/acta LOG_PROGRAM=$PROGRAMS/acta-log
 RESULTS=${RESULTS:-$(scripts/target-dir.sh)/bench.jsonl}
 WORK=$(mktemp -d)
@@ -52,7 +54,7 @@ adds() {
 }
 
 for connections in 1 64 256 1000; do
-  adds add "$connections connections" --mode add --connections "$connections" --entry-bytes 256
+  adds add "connections: $connections" --mode add --connections "$connections" --entry-bytes 256
 done
 adds add "256 connections, 10 % duplicates" --mode add --connections 256 --entry-bytes 256 --duplicates 10
 for bytes in 32 1024 4096; do
@@ -98,7 +100,7 @@ def row(report):
     if report["refused_entries"]:
         notes.append(f"{report['refused_entries']} entries refused")
     if report["open_loop"] and not report["open_loop"]["kept_up"]:
-        notes.append(f"rate not kept: {report['open_loop']['unsent']} never sent")
+        notes.append(f"rate not kept: {report['open_loop']['late']:,} sent late, {report['open_loop']['unsent']:,} never")
     if generator["busy"] > 0.9:
         notes.append("generator at its limit")
     return [
