@@ -71,7 +71,15 @@ pub struct Http {
     pub max_headers: u32,
     /// Bytes of bodies still arriving, of all requests together.
     pub body_memory: usize,
-    /// From connecting to the end of the first request's headers.
+    /// Bytes of answers that clients have not taken yet, of all requests together.
+    pub answer_memory: usize,
+    /// Requests at once, on all connections together.
+    pub max_requests: usize,
+    /// Connections at once of one client address; 0: no limit of its own.
+    pub max_connections_per_client: u32,
+    /// Addresses for which that limit does not hold: this machine, and the trusted proxies.
+    pub many_connections: Vec<AddressRange>,
+    /// From connecting to the end of the first request's headers, and of the headers of each later one.
     pub header_timeout: Duration,
     /// From the headers to the end of the body.
     pub body_timeout: Duration,
@@ -166,6 +174,14 @@ pub enum ConfigError {
         /// The largest value.
         most: u64,
     },
+    /// A number below what anything works with.
+    #[error("`{key}` is too small: with less than {least} bytes no request of the largest size could ever be answered; write at least \"{}\"", ByteSize(*.least))]
+    TooSmall {
+        /// The key with its section.
+        key: &'static str,
+        /// The smallest value.
+        least: u64,
+    },
     /// Certificate without key or key without certificate.
     #[error("`tls.certificate` and `tls.key` belong together: write the paths of both files, or of neither to serve without TLS")]
     HalfTls,
@@ -186,7 +202,16 @@ pub enum ConfigError {
 /// No more connections than this: each takes a file descriptor and a few kilobytes.
 const MAX_CONNECTIONS: u32 = 1_000_000;
 
-/// Memory of the limiter: 16 bytes an address.
+/// The largest entry, for which the queue must have room when it is empty.
+const MIN_QUEUE: u64 = 64 << 10;
+
+/// The largest batch.
+const MIN_BODY_MEMORY: u64 = 8 << 20;
+
+/// The largest bundle, 256 entries of 65,537 bytes with their lengths.
+const MIN_ANSWER_MEMORY: u64 = 17 << 20;
+
+/// Memory of the limiter: 20 bytes an address.
 const MAX_ADDRESSES: u32 = 16_777_216;
 
 /// Large enough for every real client, small enough that thousands of connections fit into memory.
@@ -212,7 +237,7 @@ impl File {
         let log = Options {
             queue: QueueLimits {
                 entries: positive("queue.max_entries", self.queue.max_entries)?,
-                bytes: size("queue.max_bytes", self.queue.max_bytes)?,
+                bytes: size("queue.max_bytes", self.queue.max_bytes, MIN_QUEUE)?,
                 ..QueueLimits::default()
             },
             cache_bytes: self.cache.assembled.0,
@@ -244,7 +269,11 @@ impl File {
             max_connections: positive("http.max_connections", section.max_connections)?,
             max_streams: nonzero("http.max_streams", section.max_streams)?.get(),
             max_headers: u32::try_from(max_headers).expect("at most MAX_HEADERS"),
-            body_memory: size("http.body_memory", section.body_memory)?,
+            body_memory: size("http.body_memory", section.body_memory, MIN_BODY_MEMORY)?,
+            answer_memory: size("http.answer_memory", section.answer_memory, MIN_ANSWER_MEMORY)?,
+            max_requests: positive("http.max_requests", section.max_requests)?,
+            max_connections_per_client: section.max_connections_per_client,
+            many_connections: AddressRange::LOOPBACK.into_iter().chain(self.limits.trusted_proxies.iter().copied()).collect(),
             header_timeout: span("http.header_timeout", section.header_timeout)?,
             body_timeout: span("http.body_timeout", section.body_timeout)?,
             idle_timeout: span("http.idle_timeout", section.idle_timeout)?,
@@ -304,8 +333,8 @@ fn positive(key: &'static str, value: u32) -> Result<usize, ConfigError> {
     Ok(usize::try_from(nonzero(key, value)?.get()).unwrap_or(usize::MAX))
 }
 
-fn size(key: &'static str, value: ByteSize) -> Result<usize, ConfigError> {
-    if value.0 == 0 { Err(ConfigError::Zero { key }) } else { Ok(value.bytes()) }
+fn size(key: &'static str, value: ByteSize, least: u64) -> Result<usize, ConfigError> {
+    if value.0 < least { Err(ConfigError::TooSmall { key, least }) } else { Ok(value.bytes()) }
 }
 
 fn span(key: &'static str, value: Span) -> Result<Duration, ConfigError> {

@@ -10,6 +10,7 @@
 mod add;
 mod body;
 mod client;
+mod memory;
 mod metrics;
 mod negotiation;
 mod page;
@@ -42,6 +43,9 @@ pub(crate) use self::response::{Answer, plain};
 /// Reads from the disk at a time. More wait as futures, which are smaller than threads.
 const DISK_READS: usize = 64;
 
+/// Bundles read from the store at a time. More wait.
+const ASSEMBLED: usize = 4;
+
 /// The `Allow` of what adds.
 const POST: &str = "POST";
 
@@ -54,7 +58,15 @@ pub(crate) struct Site<S> {
     limiter: Option<Limiter>,
     /// Permits for [`body::UNIT`] bytes each of bodies that are still arriving.
     body_memory: Semaphore,
+    /// For answers that clients have not taken yet.
+    answers: memory::AnswerMemory,
+    /// Requests in progress.
+    requests: Semaphore,
     disk_reads: Arc<Semaphore>,
+    /// Bundles on their way from the store, each with up to 33 MiB: its entries, and the bundle made of them.
+    assembling: Arc<Semaphore>,
+    /// Bundles being compressed: as many as there are processors, for nothing is gained by more.
+    compressing: Arc<Semaphore>,
     compressed: Cache<read::CompressedKey, bytes::Bytes, read::ByBytes>,
 }
 
@@ -134,7 +146,11 @@ impl<S: Store> Site<S> {
         Site {
             limiter: config.limit.map(Limiter::new),
             body_memory: Semaphore::new((config.body_memory / body::UNIT).clamp(1, Semaphore::MAX_PERMITS)),
+            answers: memory::AnswerMemory::new(config.answer_memory),
+            requests: Semaphore::new(config.max_requests.min(Semaphore::MAX_PERMITS)),
             disk_reads: Arc::new(Semaphore::new(DISK_READS)),
+            assembling: Arc::new(Semaphore::new(ASSEMBLED)),
+            compressing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             compressed: read::compressed_cache(config.compressed_cache),
             log,
             config,
@@ -146,6 +162,12 @@ impl<S: Store> Site<S> {
     pub(crate) async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {
         let target = Target::parse(request.uri().path());
         let mut watch = Watch::start(&self.metrics, target.map_or(Route::Other, Target::route));
+        // Also for the body, which is in memory no longer than its request.
+        let Ok(_permit) = self.requests.try_acquire() else {
+            let answer = Problem::Overloaded.answer(request.version());
+            watch.status = answer.status().as_u16();
+            return answer;
+        };
         let (parts, mut body) = request.into_parts();
         let answer = match self.route(target, peer, &parts, &mut body).await {
             Ok(answer) => answer,
@@ -178,7 +200,7 @@ impl<S: Store> Site<S> {
             Target::Proof(index) => self.proof(index).await,
             Target::ProofOfLeaf(leaf) => self.proof_of_leaf(leaf).await,
             Target::HeadCovering(index) => self.head_covering(index).await,
-            Target::Page => Ok(self.page(&parts.uri, &parts.headers)),
+            Target::Page => self.page(&parts.uri, &parts.headers),
             Target::Robots => Ok(page::robots()),
         }
     }

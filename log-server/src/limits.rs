@@ -2,12 +2,12 @@
 //!
 //! A bucket is one number, the moment at which it is full again. A bucket that is full by now is the same as none, so forgetting it loses
 //! nothing. The table is divided into sets of [`WAYS`] slots, and an address can only be in the set that a keyed hash gives it. When a
-//! set has no full bucket, the newcomer takes over the one that is nearest to full *as it is*: coming from many addresses never gives
-//! anybody more than the buckets there are.
+//! set has no full bucket, the newcomer takes the place of the one that is nearest to full, *as it is* but for debts: coming from many
+//! addresses never gives anybody more than the buckets there are, and nobody pays for what a stranger took.
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::config::Limit;
@@ -55,31 +55,60 @@ impl Limiter {
     }
 
     /// Takes `tokens` from the bucket of `address`. One has to be there; the others may become a debt that delays the next request,
-    /// since a batch that is larger than the bucket could otherwise never come through.
+    /// since a batch that is larger than the bucket could otherwise never come through. Whoever is in debt gets nothing, so that a debt
+    /// is never more than one batch. What is not added in the end is given back, see [`Limiter::give_back`].
     pub(crate) fn take(&self, address: IpAddr, tokens: usize, now: Instant) -> Result<(), Wait> {
-        let address = self.hasher.hash_one(client(address));
         let now = u64::try_from(now.duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
-        let sets = u64::try_from(self.sets.len()).unwrap_or(u64::MAX);
-        let set = usize::try_from(address % sets).expect("less than the number of sets");
-        // A panic cannot leave a slot half written.
-        let mut slots = self.sets[set].lock().unwrap_or_else(PoisonError::into_inner);
+        let (address, mut slots) = self.set(address);
+        let empty = now.saturating_add(self.depth);
         let slot = match slots.iter().position(|slot| slot.address == address) {
             Some(known) => &mut slots[known],
-            None => slots.iter_mut().min_by_key(|slot| slot.full_at).expect("a set has slots"),
+            None => {
+                let nearest = slots.iter_mut().min_by_key(|slot| slot.full_at).expect("a set has slots");
+                if nearest.full_at > empty {
+                    // The debt is that of whoever had the slot. From now on the newcomer has an empty bucket, which fills.
+                    *nearest = Slot { address, full_at: empty };
+                }
+                nearest
+            }
         };
         let full_at = slot.full_at.max(now);
-        let wait = full_at.saturating_add(self.interval).saturating_sub(now.saturating_add(self.depth));
+        let wait = full_at.saturating_add(self.interval).saturating_sub(empty);
         if wait > 0 {
             return Err(Wait(Duration::from_nanos(wait)));
         }
-        let cost = self.interval.saturating_mul(u64::try_from(tokens).unwrap_or(u64::MAX));
-        *slot = Slot { address, full_at: full_at.saturating_add(cost) };
+        *slot = Slot { address, full_at: full_at.saturating_add(self.cost(tokens)) };
         Ok(())
+    }
+
+    /// Puts back what was taken for entries that the log then refused.
+    pub(crate) fn give_back(&self, address: IpAddr, tokens: usize) {
+        let (address, mut slots) = self.set(address);
+        // If it has been forgotten it pays nothing anyway.
+        if let Some(slot) = slots.iter_mut().find(|slot| slot.address == address) {
+            slot.full_at = slot.full_at.saturating_sub(self.cost(tokens));
+        }
+    }
+
+    fn cost(&self, tokens: usize) -> u64 {
+        self.interval.saturating_mul(u64::try_from(tokens).unwrap_or(u64::MAX))
+    }
+
+    /// The hash of an address, and the slots in which it can be.
+    fn set(&self, address: IpAddr) -> (u64, MutexGuard<'_, [Slot; WAYS]>) {
+        let address = self.hasher.hash_one(client(address));
+        let sets = u64::try_from(self.sets.len()).unwrap_or(u64::MAX);
+        let set = usize::try_from(address % sets).expect("less than the number of sets");
+        // A panic cannot leave a slot half written.
+        (address, self.sets[set].lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
+/// One client: whether it has IPv6, and the bits of its address that count.
+pub(crate) type Client = (bool, u64);
+
 /// Who counts as one client: an IPv4 address, or the 64 bits of an IPv6 network, of which every subscriber has all addresses.
-fn client(address: IpAddr) -> (bool, u64) {
+pub(crate) fn client(address: IpAddr) -> Client {
     match address.to_canonical() {
         IpAddr::V4(address) => (false, address.to_bits().into()),
         IpAddr::V6(address) => (true, u64::try_from(address.to_bits() >> 64).expect("64 bits are left")),
@@ -160,5 +189,32 @@ mod tests {
         assert_eq!(limiter.take(ip("203.0.113.1"), 2, later), Ok(()), "takes the place of a bucket that is full again");
         assert_eq!(limiter.take(ip("192.0.2.1"), 1, later), Ok(()));
         assert!(limiter.take(ip("192.0.2.1"), 1, later).is_err(), "and the busy one is still known");
+    }
+
+    #[test]
+    fn a_newcomer_does_not_pay_the_debts_of_strangers() {
+        let limiter = limiter(10, 3, 8);
+        let now = limiter.start;
+        for n in 1..=8 {
+            assert_eq!(limiter.take(IpAddr::from([192, 0, 2, n]), 4096, now), Ok(()));
+        }
+        assert_eq!(limiter.take(ip("203.0.113.1"), 1, now), Err(Wait(Duration::from_millis(100))), "as after a burst of its own");
+        assert_eq!(limiter.take(ip("203.0.113.1"), 1, now + Duration::from_millis(100)), Ok(()));
+    }
+
+    #[test]
+    fn a_debt_is_one_batch_at_most_and_what_was_refused_is_given_back() {
+        let limiter = limiter(10, 3, 64);
+        let now = limiter.start;
+        assert_eq!(limiter.take(ip("192.0.2.1"), 100, now), Ok(()));
+        assert!(limiter.take(ip("192.0.2.1"), 100, now).is_err());
+        limiter.give_back(ip("192.0.2.1"), 98);
+        assert_eq!(limiter.take(ip("192.0.2.1"), 1, now), Ok(()));
+        assert_eq!(limiter.take(ip("192.0.2.1"), 1, now), Err(Wait(Duration::from_millis(100))));
+        limiter.give_back(ip("192.0.2.1"), 1000);
+        for _ in 0..3 {
+            assert_eq!(limiter.take(ip("192.0.2.1"), 1, now), Ok(()));
+        }
+        assert!(limiter.take(ip("192.0.2.1"), 1, now).is_err(), "more than the burst is never there");
     }
 }

@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 use crate::config::Ops;
 use crate::http::{Answer, gauge, plain, registered};
 use crate::log::Log;
-use crate::server::{self, Bounds, Counters};
+use crate::server::{self, Bounds, Clients, Counters};
 use crate::store::Store;
 
 /// The operations listener serves few and trusted clients.
@@ -83,13 +83,16 @@ pub async fn serve<S: Store>(
     shutdown: impl Future<Output = ()>,
 ) -> Result<(), prometheus::Error> {
     let gauges = Gauges::new(&registry)?;
-    let counters = Counters { open: gauges.connections.clone(), cut: gauges.connections_cut.clone() };
+    // Nobody is refused here, so that nobody needs to see that counter.
+    let refused = IntCounter::new("refused", "Connections closed because their client had too many.")?;
+    let counters = Counters { open: gauges.connections.clone(), cut: gauges.connections_cut.clone(), refused };
+    let clients = Clients::new(0, Vec::new());
     let operations = Arc::new(Operations { log, config, registry, gauges, committed, behind: Mutex::default() });
     let handler = move |_: IpAddr, request: Request<Incoming>| {
         let operations = Arc::clone(&operations);
         async move { operations.answer(&request) }
     };
-    server::run(listener, None, BOUNDS, counters, handler, shutdown).await;
+    server::run(listener, None, BOUNDS, clients, counters, handler, shutdown).await;
     Ok(())
 }
 

@@ -7,6 +7,7 @@
 //!
 //! The end: no new connections, every request that has begun is answered, and whatever is not done by the deadline is cut off.
 
+mod clients;
 mod connection;
 mod tls;
 
@@ -32,6 +33,7 @@ use crate::http::{Answer, HttpMetrics, Site};
 use crate::log::Log;
 use crate::store::Store;
 
+pub(crate) use self::clients::Clients;
 pub use self::tls::{TlsError, load as load_tls};
 
 /// The bounds of a listener's connections.
@@ -43,7 +45,7 @@ pub(crate) struct Bounds {
     pub(crate) streams: u32,
     /// Bytes of headers.
     pub(crate) headers: u32,
-    /// From connecting to the end of the first request's headers.
+    /// From connecting to the end of the first request's headers, and from the first to the last byte of a later one's.
     pub(crate) header_timeout: Duration,
     /// Without a request on an open connection.
     pub(crate) idle_timeout: Duration,
@@ -58,6 +60,8 @@ pub(crate) struct Counters {
     pub(crate) open: IntGauge,
     /// Connections that were closed for being slow or idle.
     pub(crate) cut: IntCounter,
+    /// Connections that were closed because their client had too many.
+    pub(crate) refused: IntCounter,
 }
 
 /// Between two tries to accept when the process is out of file descriptors.
@@ -89,13 +93,15 @@ pub async fn serve<S: Store>(
         idle_timeout: config.idle_timeout,
         drain_timeout: config.drain_timeout,
     };
-    let counters = Counters { open: metrics.connections.clone(), cut: metrics.connections_cut.clone() };
+    let counters =
+        Counters { open: metrics.connections.clone(), cut: metrics.connections_cut.clone(), refused: metrics.connections_refused.clone() };
+    let clients = Clients::new(config.max_connections_per_client, config.many_connections.clone());
     let site = Arc::new(Site::new(log, config, metrics));
     let handler = move |peer: IpAddr, request: Request<Incoming>| {
         let site = Arc::clone(&site);
         async move { site.answer(peer, request).await }
     };
-    run(listener, tls.map(TlsAcceptor::from), bounds, counters, handler, shutdown).await;
+    run(listener, tls.map(TlsAcceptor::from), bounds, clients, counters, handler, shutdown).await;
 }
 
 /// Accepts connections until `shutdown` resolves, then drains. `handler` answers one request of a client.
@@ -103,6 +109,7 @@ pub(crate) async fn run<H, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     bounds: Bounds,
+    clients: Arc<Clients>,
     counters: Counters,
     handler: H,
     shutdown: impl Future<Output = ()>,
@@ -126,6 +133,11 @@ pub(crate) async fn run<H, F>(
             accepted = accept(&listener, &room) => accepted,
         };
         let Some((stream, peer, permit)) = accepted else { continue };
+        // Without a word: an answer would take what the limit is there to save.
+        let Some(counted) = clients.enter(peer) else {
+            counters.refused.inc();
+            continue;
+        };
         let connection = connection::Connection {
             builder: Arc::clone(&builder),
             handler: handler.clone(),
@@ -137,7 +149,7 @@ pub(crate) async fn run<H, F>(
         };
         connections.spawn(async move {
             connection.serve(stream).await;
-            drop(permit);
+            drop((permit, counted));
         });
     }
     // New connections are refused from here on rather than accepted and forgotten.
@@ -187,7 +199,7 @@ fn builder(bounds: &Bounds) -> Builder<TokioExecutor> {
     builder
         .http1()
         .timer(TokioTimer::new())
-        // hyper starts this clock when it begins to wait for a request, so it bounds idle time and slow headers together.
+        // hyper starts this clock when it begins to wait for a request, so it bounds idle time; slow headers are for the watch.
         .header_read_timeout(bounds.idle_timeout)
         .max_buf_size(headers)
         .max_headers(64);

@@ -1,7 +1,7 @@
 //! Ranges of addresses, for the proxies that are believed.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
@@ -20,6 +20,12 @@ pub struct AddressRange {
 pub struct MalformedRange;
 
 impl AddressRange {
+    /// This machine.
+    pub const LOOPBACK: [AddressRange; 2] = [
+        AddressRange { network: IpAddr::V4(Ipv4Addr::new(127, 0, 0, 0)), prefix: 8 },
+        AddressRange { network: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
+    ];
+
     /// Whether `address` is in the range. An IPv4 address is the same address when it is written as IPv6.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.network, address.to_canonical()) {

@@ -45,7 +45,13 @@ pub struct HttpSection {
     pub max_headers: ByteSize,
     /// Memory for bodies that are still arriving, of all requests together.
     pub body_memory: ByteSize,
-    /// From connecting to the end of the first request's headers.
+    /// Memory for answers that clients have not taken yet, of all requests together.
+    pub answer_memory: ByteSize,
+    /// Requests at once, on all connections together.
+    pub max_requests: u32,
+    /// Connections at once of one client address; 0: no limit of its own.
+    pub max_connections_per_client: u32,
+    /// From connecting to the end of the first request's headers, and of the headers of each later one.
     pub header_timeout: Span,
     /// From the headers to the end of the body.
     pub body_timeout: Span,
@@ -168,6 +174,9 @@ impl Default for HttpSection {
             max_streams: 128,
             max_headers: ByteSize(16 << 10),
             body_memory: ByteSize::mebibytes(128),
+            answer_memory: ByteSize::mebibytes(256),
+            max_requests: 8192,
+            max_connections_per_client: 256,
             header_timeout: Span::seconds(10),
             body_timeout: Span::seconds(20),
             idle_timeout: Span::seconds(75),

@@ -69,8 +69,7 @@ fn a_value_that_makes_no_sense_is_refused_by_name() {
         "http.max_connections",
         "http.max_streams",
         "queue.max_entries",
-        "http.body_memory = '0 B' #",
-        "queue.max_bytes = '0 B' #",
+        "http.max_requests",
         "http.header_timeout = '0s' #",
         "http.body_timeout = '0s' #",
         "http.idle_timeout = '0s' #",
@@ -95,6 +94,16 @@ fn a_value_that_makes_no_sense_is_refused_by_name() {
         let text = refusal(line);
         assert!(text.contains(&format!("`{key}` is too large")), "{text}");
     }
+    for (line, key, least) in [
+        ("http.body_memory = '8191 KiB'", "http.body_memory", "8 MiB"),
+        ("http.answer_memory = '16 MiB'", "http.answer_memory", "17 MiB"),
+        ("queue.max_bytes = '65535 B'", "queue.max_bytes", "64 KiB"),
+        ("queue.max_bytes = '0 B'", "queue.max_bytes", "64 KiB"),
+    ] {
+        let text = refusal(line);
+        assert!(text.contains(&format!("`{key}` is too small")) && text.contains(&format!("\"{least}\"")), "{text}");
+    }
+    assert!(load("http.body_memory = '8 MiB'\nhttp.answer_memory = '17 MiB'\nqueue.max_bytes = '64 KiB'").is_ok());
     assert!(refusal("messages.level = 'loud!!=='").contains("messages.level"));
     assert!(refusal("http.header_timeout = 10").contains("line 1"));
     assert!(refusal("http.header_timeout = '10 seconds'").contains("\"10s\""));

@@ -17,7 +17,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use super::body::{self, Bounds};
 use super::problem::{Problem, Wait};
 use super::response::{self, Answer};
-use super::{Site, client, negotiation, read};
+use super::{Site, client, memory, negotiation, read};
 use crate::limits;
 use crate::queue::{AddError, Ticket};
 use crate::store::Store;
@@ -26,7 +26,10 @@ use crate::store::Store;
 const MAX_BATCH: usize = 4096;
 
 /// The most bytes of a batch, lengths included.
-const MAX_BATCH_BYTES: usize = 8 << 20;
+pub(crate) const MAX_BATCH_BYTES: usize = 8 << 20;
+
+/// An index of 20 digits, or the name of a problem, and a newline.
+const LONGEST_LINE: usize = 21;
 
 impl<S: Store> Site<S> {
     pub(super) async fn add(&self, peer: IpAddr, parts: &Parts, body: &mut Incoming) -> Result<Answer, Problem> {
@@ -35,7 +38,7 @@ impl<S: Store> Site<S> {
         let bounds = self.bounds(MAX_ENTRY, Problem::EntryTooLarge);
         let entry = body::read(&parts.headers, body, bounds).await?;
         let deadline = Deadline::now() + self.config.add_timeout;
-        let ticket = self.log.add(entry)?;
+        let ticket = self.log.add(entry).inspect_err(|_| self.give_back(peer, &parts.headers, 1))?;
         let index = timeout_at(deadline, ticket).await.map_err(|_| Problem::SlowStore)??;
         if !negotiation::wants_receipt(&parts.headers, parts.uri.query()) {
             return Ok(read::added(index));
@@ -43,7 +46,11 @@ impl<S: Store> Site<S> {
         if self.log.published_covering(index, self.config.receipt_timeout).await.is_none() {
             return Ok(read::index_for_now(index));
         }
-        self.proof(index).await
+        match self.proof(index).await {
+            // It has been added, and the receipt can be fetched when there is memory for it.
+            Err(Problem::Overloaded) => Ok(read::index_for_now(index)),
+            answer => answer,
+        }
     }
 
     pub(super) async fn add_batch(&self, peer: IpAddr, parts: &Parts, body: &mut Incoming) -> Result<Answer, Problem> {
@@ -51,10 +58,13 @@ impl<S: Store> Site<S> {
         let bounds = self.bounds(MAX_BATCH_BYTES, Problem::BatchTooLarge);
         let body = body::read(&parts.headers, body, bounds).await?;
         let entries = parse_batch(&body)?;
+        // Before anything is added: afterwards it would be too late to refuse.
+        let memory = self.answers.reserve(entries.len() * LONGEST_LINE)?;
         self.admit(peer, &parts.headers, entries.len())?;
         drop(body);
         let deadline = Deadline::now() + self.config.add_timeout;
         let tickets = self.log.add_batch(entries);
+        self.give_back(peer, &parts.headers, tickets.iter().filter(|ticket| ticket.is_err()).count());
         let mut lines = String::with_capacity(tickets.len() * 12);
         // One after the other takes no longer than the last of them.
         for ticket in tickets {
@@ -64,7 +74,7 @@ impl<S: Store> Site<S> {
             }
             lines.push('\n');
         }
-        let mut answer = response::plain(StatusCode::OK, "text/plain; charset=utf-8", Bytes::from(lines));
+        let mut answer = response::plain(StatusCode::OK, "text/plain; charset=utf-8", memory::held(Bytes::from(lines), memory));
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         Ok(answer)
     }
@@ -79,20 +89,30 @@ impl<S: Store> Site<S> {
         let client = client::address(peer, headers, &self.config.proxies);
         limiter.take(client, entries, Instant::now()).map_err(|limits::Wait(wait)| Problem::TooManyAdds(Wait::after(wait)))
     }
+
+    /// Puts back what [`Site::admit`] took for entries that were refused: a limit is on what is added.
+    fn give_back(&self, peer: IpAddr, headers: &HeaderMap, entries: usize) {
+        if let Some(limiter) = self.limiter.as_ref().filter(|_| entries > 0) {
+            limiter.give_back(client::address(peer, headers, &self.config.proxies), entries);
+        }
+    }
 }
 
 async fn outcome(ticket: Result<Ticket, AddError>, deadline: Deadline) -> Result<tlog::LeafIndex, Problem> {
     Ok(timeout_at(deadline, ticket?).await.map_err(|_| Problem::SlowStore)??)
 }
 
-/// The entries of a batch, without copies. All or nothing: a batch that cannot be read to its end may be misread from its start.
-fn parse_batch(body: &Bytes) -> Result<Vec<Bytes>, Problem> {
+/// The entries of a batch. All or nothing: a batch that cannot be read to its end may be misread from its start.
+///
+/// Each is a copy: a slice would keep all 8 MiB of the batch in memory for as long as one of its entries waits, and the queue, which
+/// counts the bytes of entries, would be bounded on paper only.
+fn parse_batch(body: &[u8]) -> Result<Vec<Bytes>, Problem> {
     let mut entries = Vec::new();
     for entry in Entries::new(body) {
         if entries.len() == MAX_BATCH {
             return Err(Problem::BatchTooLarge);
         }
-        entries.push(body.slice_ref(entry.map_err(|_| Problem::MalformedBatch)?));
+        entries.push(Bytes::copy_from_slice(entry.map_err(|_| Problem::MalformedBatch)?));
     }
     if entries.is_empty() { Err(Problem::EmptyBatch) } else { Ok(entries) }
 }
@@ -107,12 +127,21 @@ mod tests {
 
     #[test]
     fn a_batch_is_read_to_its_end_or_not_at_all() {
-        assert_eq!(parse_batch(&Bytes::from_static(b"\0\x02ab\0\0\0\x01c")), Ok(vec!["ab".into(), "".into(), "c".into()]));
-        assert_eq!(parse_batch(&Bytes::new()), Err(Problem::EmptyBatch));
+        assert_eq!(parse_batch(b"\0\x02ab\0\0\0\x01c"), Ok(vec!["ab".into(), "".into(), "c".into()]));
+        assert_eq!(parse_batch(b""), Err(Problem::EmptyBatch));
         for bad in [&b"\0"[..], b"\0\x02a", b"\0\x01a\0"] {
-            assert_eq!(parse_batch(&Bytes::copy_from_slice(bad)), Err(Problem::MalformedBatch));
+            assert_eq!(parse_batch(bad), Err(Problem::MalformedBatch));
         }
         assert_eq!(parse_batch(&batch(MAX_BATCH)).map(|entries| entries.len()), Ok(MAX_BATCH));
         assert_eq!(parse_batch(&batch(MAX_BATCH + 1)), Err(Problem::BatchTooLarge));
+    }
+
+    #[test]
+    fn an_entry_of_a_batch_does_not_keep_the_batch_in_memory() {
+        let body = batch(3);
+        let memory = body.as_ptr_range();
+        for entry in parse_batch(&body).into_iter().flatten() {
+            assert!(!memory.contains(&entry.as_ptr()));
+        }
     }
 }

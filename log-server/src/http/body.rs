@@ -78,20 +78,14 @@ async fn collect(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Bytes, Probl
     if body.is_end_stream() {
         return Ok(if first.len() <= COPY { Bytes::copy_from_slice(&first) } else { first });
     }
-    let expected = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX).saturating_add(first.len()).min(bounds.most);
-    let mut reserved = Reserved::new(bounds.memory, expected)?;
-    let mut whole = Vec::with_capacity(expected);
-    whole.extend_from_slice(&first);
+    // By what has come, never by what is announced: announcing costs a client nothing.
+    let mut buffer = Buffer::new(bounds, first.len())?;
+    buffer.push(&first)?;
     drop(first);
     while let Some(piece) = data(body).await? {
-        if whole.len() + piece.len() > bounds.most {
-            drop(whole);
-            return Err(bounds.too_large);
-        }
-        reserved.grow(whole.len() + piece.len())?;
-        whole.extend_from_slice(&piece);
+        buffer.push(&piece)?;
     }
-    Ok(Bytes::from(whole))
+    Ok(Bytes::from(buffer.bytes))
 }
 
 /// The next piece of data; trailers are skipped.
@@ -104,29 +98,59 @@ async fn data(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
     Ok(None)
 }
 
-/// Memory that this body has of what all bodies have together.
-struct Reserved<'a> {
-    memory: &'a Semaphore,
+/// A body as far as it has come, and the permits for its memory.
+struct Buffer<'a> {
+    bounds: Bounds<'a>,
+    bytes: Vec<u8>,
     permits: SemaphorePermit<'a>,
 }
 
-impl<'a> Reserved<'a> {
-    fn new(memory: &'a Semaphore, bytes: usize) -> Result<Self, Problem> {
-        let permits = memory.try_acquire_many(units(bytes)).map_err(|_| Problem::Overloaded)?;
-        Ok(Reserved { memory, permits })
+impl<'a> Buffer<'a> {
+    fn new(bounds: Bounds<'a>, capacity: usize) -> Result<Self, Problem> {
+        let capacity = capacity.clamp(UNIT.min(bounds.most), bounds.most);
+        let permits = bounds.memory.try_acquire_many(units(capacity)).map_err(|_| Problem::Overloaded)?;
+        Ok(Buffer { bounds, bytes: Vec::with_capacity(capacity), permits })
     }
 
-    /// Raises the reservation to `bytes` in all. It grows by a half at least, as the buffer does.
-    fn grow(&mut self, bytes: usize) -> Result<(), Problem> {
-        let have = u32::try_from(self.permits.num_permits()).unwrap_or(u32::MAX);
-        if units(bytes) > have {
-            let more = (units(bytes) - have).max(have / 2);
-            self.permits.merge(self.memory.try_acquire_many(more).map_err(|_| Problem::Overloaded)?);
+    /// Appends a piece. The memory for it is doubled when it is full, and there are permits for all of it before it is allocated.
+    fn push(&mut self, piece: &[u8]) -> Result<(), Problem> {
+        let length = self.bytes.len() + piece.len();
+        if length > self.bounds.most {
+            return Err(self.bounds.too_large);
         }
+        if length > self.bytes.capacity() {
+            let capacity = length.max(self.bytes.capacity().saturating_mul(2)).min(self.bounds.most);
+            let have = u32::try_from(self.permits.num_permits()).unwrap_or(u32::MAX);
+            let more = units(capacity).saturating_sub(have);
+            self.permits.merge(self.bounds.memory.try_acquire_many(more).map_err(|_| Problem::Overloaded)?);
+            self.bytes.reserve_exact(capacity - self.bytes.len());
+        }
+        self.bytes.extend_from_slice(piece);
         Ok(())
     }
 }
 
 fn units(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn memory_is_reserved_for_what_has_come_and_never_less_than_is_allocated() {
+        let memory = Semaphore::new(100);
+        let bounds = Bounds { most: 64 * UNIT, too_large: Problem::BatchTooLarge, deadline: Duration::ZERO, memory: &memory };
+        let Ok(mut buffer) = Buffer::new(bounds, 2) else { panic!("there is memory") };
+        assert_eq!(memory.available_permits(), 99);
+        for sent in 1..=64 {
+            assert_eq!(buffer.push(&[0; UNIT]), Ok(()));
+            let reserved = 100 - memory.available_permits();
+            assert!(reserved * UNIT >= buffer.bytes.capacity() && reserved <= 2 * sent, "{reserved} for {sent}");
+        }
+        assert_eq!(buffer.push(b"x"), Err(Problem::BatchTooLarge));
+        drop(buffer);
+        assert_eq!(memory.available_permits(), 100);
+    }
 }

@@ -15,6 +15,8 @@ pub struct HttpMetrics {
     pub connections: IntGauge,
     /// Connections that were closed for being slow or idle.
     pub connections_cut: IntCounter,
+    /// Connections that were closed because their client had too many.
+    pub connections_refused: IntCounter,
     /// Requests being answered.
     pub in_flight: IntGauge,
     requests: IntCounterVec,
@@ -123,6 +125,10 @@ impl HttpMetrics {
             connections_cut: registered(
                 registry,
                 IntCounter::new("acta_log_http_connections_cut_total", "Connections closed for being slow or idle.")?,
+            )?,
+            connections_refused: registered(
+                registry,
+                IntCounter::new("acta_log_http_connections_refused_total", "Connections closed because their client had too many.")?,
             )?,
             in_flight: gauge(registry, "acta_log_http_in_flight_requests", "Requests being answered.")?,
             requests,

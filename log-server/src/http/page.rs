@@ -13,6 +13,7 @@ use hyper::{StatusCode, Uri};
 use tlog::Hash;
 
 use super::Site;
+use super::problem::Problem;
 use super::response::{self, Answer};
 use crate::store::Store;
 
@@ -27,7 +28,7 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
 });
 
 impl<S: Store> Site<S> {
-    pub(super) fn page(&self, uri: &Uri, headers: &HeaderMap) -> Answer {
+    pub(super) fn page(&self, uri: &Uri, headers: &HeaderMap) -> Result<Answer, Problem> {
         let head = self.log.published();
         let size = head.size().as_u64();
         let body = fill(TEMPLATE, |name, out| match name {
@@ -42,13 +43,13 @@ impl<S: Store> Site<S> {
             "url" => escape(&self.url(uri, headers), out),
             _ => {}
         });
-        let mut answer = response::plain(StatusCode::OK, "text/html; charset=utf-8", Bytes::from(body));
+        let mut answer = response::plain(StatusCode::OK, "text/html; charset=utf-8", self.answers.hold(Bytes::from(body))?);
         let headers = answer.headers_mut();
         headers.insert(CONTENT_SECURITY_POLICY, POLICY.clone());
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         // It repeats what the request says, so nobody else shall get it.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        answer
+        Ok(answer)
     }
 
     /// Where this log is, as far as we know.

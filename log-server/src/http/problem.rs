@@ -35,7 +35,7 @@ pub(crate) enum Problem {
     BrokenBody,
     /// One client added more than it may.
     TooManyAdds(Wait),
-    /// The queue, or the memory for bodies, is full.
+    /// The queue, the memory for bodies or answers, or the number of requests is at its bound.
     Overloaded,
     /// The disk is nearly full.
     DiskFull,

@@ -1,13 +1,14 @@
 //! Reading: the head, tiles, bundles of entries, receipts.
 
 use std::io::Write;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::header::{CACHE_CONTROL, CONTENT_ENCODING, ETAG, HeaderMap, HeaderValue, RETRY_AFTER, VARY};
 use hyper::{Response, StatusCode};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
-use tlog::tiles::{BundleId, Resource, TileId};
+use tlog::tiles::{BundleId, Entries, Resource, TileId};
 use tlog::{Hash, LeafIndex};
 
 use super::Site;
@@ -48,39 +49,57 @@ impl<S: Store> Site<S> {
             Some(bytes) => bytes,
             None => self.read_disk(move |log| log.tile(id)).await?.ok_or(Problem::NotInTree)?,
         };
-        Ok(response::public(OCTETS, IMMUTABLE, bytes))
+        self.public(OCTETS, IMMUTABLE, bytes)
     }
 
     pub(super) async fn bundle(&self, id: BundleId, headers: &HeaderMap) -> Result<Answer, Problem> {
-        let mut answer = match Coding::accepted(headers) {
-            Some(coding) => {
-                let mut answer = response::public(OCTETS, IMMUTABLE, self.compressed_bundle(id, coding).await?);
-                answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
-                answer
-            }
-            None => {
-                let bytes = match self.log.cached(Resource::Bundle(id)) {
-                    Some(bytes) => bytes,
-                    None => self.read_disk(move |log| log.bundle(id)).await?.ok_or(Problem::NotInTree)?,
-                };
-                response::public(OCTETS, IMMUTABLE, bytes)
-            }
+        let compressed = match Coding::accepted(headers) {
+            Some(coding) => self.compressed_bundle(id, coding).await?,
+            None => None,
         };
+        let (bytes, coding) = match compressed {
+            Some((bytes, coding)) => (bytes, Some(coding)),
+            None => (self.plain_bundle(id).await?, None),
+        };
+        let mut answer = response::public(OCTETS, IMMUTABLE, bytes);
+        if let Some(coding) = coding {
+            answer.headers_mut().insert(CONTENT_ENCODING, HeaderValue::from_static(coding.name()));
+        }
         answer.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
         Ok(answer)
     }
 
-    async fn compressed_bundle(&self, id: BundleId, coding: Coding) -> Result<Bytes, Problem> {
-        if let Some(bytes) = self.compressed.get(&(id, coding)) {
-            return Ok(bytes);
+    /// A bundle as it is, with memory for it.
+    async fn plain_bundle(&self, id: BundleId) -> Result<Bytes, Problem> {
+        if let Some(bytes) = self.log.cached(Resource::Bundle(id)) {
+            return self.answers.hold(bytes);
         }
+        let assembling = Arc::clone(&self.assembling).acquire_owned().await.expect("the semaphore is never closed");
+        // The permit goes with the bytes until there are others for them, also when the client leaves meanwhile.
+        let read = move |log: Log<S>| Ok((read_bundle(&log, id)?, assembling));
+        let (bytes, _assembling) = self.read_disk(read).await?;
+        self.answers.hold(bytes.ok_or(Problem::NotInTree)?)
+    }
+
+    /// A bundle after compression, with memory for it. None if it is not there and all processors are compressing: a client that gets
+    /// more bytes is better off than one that waits for others', and whoever asks for many keeps no more than that busy.
+    async fn compressed_bundle(&self, id: BundleId, coding: Coding) -> Result<Option<(Bytes, Coding)>, Problem> {
+        if let Some(bytes) = self.compressed.get(&(id, coding)) {
+            return Ok(Some((self.answers.hold(bytes)?, coding)));
+        }
+        let Ok(compressing) = Arc::clone(&self.compressing).try_acquire_owned() else { return Ok(None) };
+        let assembling = Arc::clone(&self.assembling).acquire_owned().await.expect("the semaphore is never closed");
         // Compressing takes milliseconds, so that it is done where reading is done even if the bundle is in memory.
-        let bytes =
-            self.read_disk(move |log| Ok(log.bundle(id)?.map(|bytes| compress(&bytes, coding)))).await?.ok_or(Problem::NotInTree)?;
+        let read = move |log: Log<S>| {
+            let _compressing = compressing;
+            Ok((read_bundle(&log, id)?.map(|bytes| compress(&bytes, coding)), assembling))
+        };
+        let (bytes, _assembling) = self.read_disk(read).await?;
+        let bytes = bytes.ok_or(Problem::NotInTree)?;
         if id.is_full() {
             self.compressed.insert((id, coding), bytes.clone());
         }
-        Ok(bytes)
+        Ok(Some((self.answers.hold(bytes)?, coding)))
     }
 
     pub(super) async fn proof(&self, index: LeafIndex) -> Result<Answer, Problem> {
@@ -88,7 +107,7 @@ impl<S: Store> Site<S> {
             return Err(Problem::NotYetPublished);
         }
         let proof = self.read_disk(move |log| Ok(log.receipt(index)?.map(|proof| proof.to_bytes()))).await?;
-        Ok(self.receipt(proof.ok_or(Problem::NotYetPublished)?))
+        self.receipt(proof.ok_or(Problem::NotYetPublished)?)
     }
 
     pub(super) async fn proof_of_leaf(&self, leaf: Hash) -> Result<Answer, Problem> {
@@ -98,7 +117,7 @@ impl<S: Store> Site<S> {
                 Ok(Some(log.receipt(index)?.map(|proof| proof.to_bytes())))
             })
             .await?;
-        Ok(self.receipt(found.ok_or(Problem::UnknownLeaf)?.ok_or(Problem::NotYetPublished)?))
+        self.receipt(found.ok_or(Problem::UnknownLeaf)?.ok_or(Problem::NotYetPublished)?)
     }
 
     pub(super) async fn head_covering(&self, index: LeafIndex) -> Result<Answer, Problem> {
@@ -106,11 +125,16 @@ impl<S: Store> Site<S> {
             return Err(Problem::NotYetPublished);
         }
         let head = self.read_disk(move |log| log.head_covering(index)).await?.ok_or(Problem::NotYetPublished)?;
-        Ok(response::public(NOTE, self.short_lived(), head))
+        self.public(NOTE, self.short_lived(), head)
     }
 
-    pub(super) fn receipt(&self, proof: Vec<u8>) -> Answer {
-        response::public(negotiation::RECEIPT, self.short_lived(), Bytes::from(proof))
+    fn receipt(&self, proof: Vec<u8>) -> Result<Answer, Problem> {
+        self.public(negotiation::RECEIPT, self.short_lived(), Bytes::from(proof))
+    }
+
+    /// An answer for everybody, if there is memory for it.
+    pub(super) fn public(&self, content_type: &'static str, cache: HeaderValue, body: Bytes) -> Result<Answer, Problem> {
+        Ok(response::public(content_type, cache, self.answers.hold(body)?))
     }
 
     /// Runs something that may wait for the disk, on a thread for that.
@@ -118,7 +142,7 @@ impl<S: Store> Site<S> {
         &self,
         read: impl FnOnce(Log<S>) -> Result<T, ReadError> + Send + 'static,
     ) -> Result<T, Problem> {
-        let permit = std::sync::Arc::clone(&self.disk_reads).acquire_owned().await.expect("the semaphore is never closed");
+        let permit = Arc::clone(&self.disk_reads).acquire_owned().await.expect("the semaphore is never closed");
         let log = self.log.clone();
         let read = tokio::task::spawn_blocking(move || {
             // Held by the thread: a client that leaves does not make the disk any faster.
@@ -138,6 +162,21 @@ impl<S: Store> Site<S> {
     fn short_lived(&self) -> HeaderValue {
         HeaderValue::try_from(format!("public, max-age={}", self.config.checkpoint_max_age.as_secs())).expect("ASCII")
     }
+}
+
+/// A bundle from cache or store. A part of a bundle that is complete by now is cut from the whole, which then is in the cache: without
+/// that, each of 255 parts would be read from the store each time.
+fn read_bundle<S: Store>(log: &Log<S>, id: BundleId) -> Result<Option<Bytes>, ReadError> {
+    if id.is_full() || !id.full().is_within(log.published().size()) {
+        return log.bundle(id);
+    }
+    Ok(log.bundle(id.full())?.map(|bytes| cut(&bytes, id.width())))
+}
+
+/// The first `width` entries of a bundle. A copy: a slice would keep all of it in memory and count as its own length.
+fn cut(bundle: &[u8], width: u16) -> Bytes {
+    let length = Entries::new(bundle).take(width.into()).flatten().map(|entry| entry.len() + 2).sum();
+    Bytes::copy_from_slice(bundle.get(..length).unwrap_or(bundle))
 }
 
 /// What `/add` answers: the index and a newline.

@@ -2,13 +2,14 @@
 //!
 //! The watch looks once in a while whether the connection still does something: a request came, one is being answered, or the client
 //! takes an answer at no less than [`LEAST_TAKEN`] a period. If not, it is closed in the polite way of its protocol, and a moment later
-//! for good. Bytes that come in do not count: a client that sends a letter now and then is what the watch is for.
+//! for good. Bytes that come in do not count: a client that sends a letter now and then is what the watch is for. On the contrary: with
+//! HTTP/1, bytes that come in between requests begin a request, and there is a time by which it has to be there.
 
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -44,12 +45,29 @@ pub(super) struct Connection<H> {
 }
 
 /// What happened on a connection so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Activity {
     requests: AtomicU64,
     in_progress: AtomicUsize,
     written: AtomicU64,
+    /// Milliseconds after [`Activity::start`], and one more, at which the headers began that are not complete; 0 if there are none.
+    headers_since: AtomicU64,
+    /// How the connection begins: [`UNKNOWN`], [`MAYBE_HTTP_2`], [`HTTP_1`] or [`HTTP_2`].
+    protocol: AtomicU8,
+    start: Instant,
 }
+
+/// A connection on which nothing came yet.
+const UNKNOWN: u8 = 0;
+
+/// A connection on which one letter came.
+const MAYBE_HTTP_2: u8 = 3;
+
+/// A connection that begins otherwise than HTTP/2.
+const HTTP_1: u8 = 1;
+
+/// A connection that begins as only HTTP/2 does. It has frames that come without a request, and hyper bounds their headers.
+const HTTP_2: u8 = 2;
 
 /// A look at [`Activity`].
 #[derive(Clone, Copy, Debug, Default)]
@@ -80,7 +98,7 @@ where
 
     async fn requests(self, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) {
         let Connection { builder, handler, bounds, counters, mut stopping, peer, .. } = self;
-        let activity = Arc::new(Activity::default());
+        let activity = Arc::new(Activity::new());
         let service = service_fn({
             let activity = Arc::clone(&activity);
             move |request: Request<Incoming>| {
@@ -96,6 +114,7 @@ where
         let mut connection = pin!(builder.serve_connection(io, service));
         let mut look = pin!(sleep(bounds.header_timeout));
         let (mut seen, mut closing) = (Seen::default(), false);
+        let mut idle_look = Instant::now() + bounds.header_timeout;
         let mut stop_seen = false;
         loop {
             tokio::select! {
@@ -111,17 +130,21 @@ where
                     connection.as_mut().graceful_shutdown();
                 }
                 () = look.as_mut() => {
+                    let now = Instant::now();
                     let next = if closing {
                         return;
-                    } else if activity.is_idle_since(&mut seen) {
+                    } else if activity.has_slow_headers(bounds.header_timeout) || (now >= idle_look && activity.is_idle_since(&mut seen)) {
                         counters.cut.inc();
                         closing = true;
                         connection.as_mut().graceful_shutdown();
                         GRACE
                     } else {
-                        bounds.idle_timeout
+                        if now >= idle_look {
+                            idle_look = now + bounds.idle_timeout;
+                        }
+                        bounds.header_timeout.min(idle_look - now)
                     };
-                    look.as_mut().reset(Instant::now() + next);
+                    look.as_mut().reset(now + next);
                 }
             }
         }
@@ -129,6 +152,44 @@ where
 }
 
 impl Activity {
+    fn new() -> Self {
+        Activity {
+            requests: AtomicU64::new(0),
+            in_progress: AtomicUsize::new(0),
+            written: AtomicU64::new(0),
+            headers_since: AtomicU64::new(0),
+            protocol: AtomicU8::new(UNKNOWN),
+            start: Instant::now(),
+        }
+    }
+
+    /// Takes note of bytes that came in.
+    fn read(&self, bytes: &[u8]) {
+        // No method of ours begins like the preface of HTTP/2.
+        let protocol = match (self.protocol.load(Ordering::Relaxed), bytes) {
+            (UNKNOWN, b"P") => MAYBE_HTTP_2,
+            (UNKNOWN, [b'P', b'R', ..]) | (MAYBE_HTTP_2, [b'R', ..]) => HTTP_2,
+            (UNKNOWN | MAYBE_HTTP_2, _) => HTTP_1,
+            (known, _) => known,
+        };
+        self.protocol.store(protocol, Ordering::Relaxed);
+        let between = self.in_progress.load(Ordering::Relaxed) == 0 && self.headers_since.load(Ordering::Relaxed) == 0;
+        if between && protocol == HTTP_1 {
+            self.headers_since.store(self.now() + 1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether headers have been on their way for too long.
+    fn has_slow_headers(&self, most: Duration) -> bool {
+        let since = self.headers_since.load(Ordering::Relaxed);
+        since > 0 && Duration::from_millis(self.now().saturating_sub(since - 1)) >= most
+    }
+
+    /// Milliseconds since the start.
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
     /// Whether nothing happened since the last look, and remembers this one.
     fn is_idle_since(&self, seen: &mut Seen) -> bool {
         let now = Seen { requests: self.requests.load(Ordering::Relaxed), written: self.written.load(Ordering::Relaxed) };
@@ -154,6 +215,7 @@ impl InProgress {
     fn begin(activity: &Arc<Activity>) -> Self {
         activity.requests.fetch_add(1, Ordering::Relaxed);
         activity.in_progress.fetch_add(1, Ordering::Relaxed);
+        activity.headers_since.store(0, Ordering::Relaxed);
         InProgress(Arc::clone(activity))
     }
 }
@@ -174,6 +236,8 @@ impl<T> Watched<T> {
     fn count(&self, written: Poll<std::io::Result<usize>>) -> Poll<std::io::Result<usize>> {
         if let Poll::Ready(Ok(bytes)) = written {
             self.activity.written.fetch_add(u64::try_from(bytes).unwrap_or(u64::MAX), Ordering::Relaxed);
+            // The client takes an answer. What it sent meanwhile is not looked at, so that it cannot be late.
+            self.activity.headers_since.store(0, Ordering::Relaxed);
         }
         written
     }
@@ -181,7 +245,12 @@ impl<T> Watched<T> {
 
 impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.stream).poll_read(cx, buf);
+        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            self.activity.read(bytes);
+        }
+        read
     }
 }
 

@@ -45,7 +45,7 @@ async fn headers_letter_by_letter_do_not_keep_a_connection_open() {
 
 #[tokio::test]
 async fn slow_headers_of_a_later_request_are_cut_off_too() {
-    let server = Server::with(|http| http.idle_timeout = SHORT).await;
+    let server = Server::with(|http| http.header_timeout = SHORT).await;
     let mut client = server.connect().await;
     assert_eq!(client.get("/checkpoint").await.status, 200);
     client.send("GET /checkpoint HTTP/1.1\r\nhost").await;
@@ -98,13 +98,15 @@ async fn bodies_that_arrive_slowly_share_a_bounded_memory() {
     let server = Server::with(|http| http.body_memory = 100 << 10).await;
     let begin = |length: usize| format!("POST /add-batch HTTP/1.1\r\nhost: log.test\r\ncontent-length: {length}\r\n\r\n\0");
     let mut first = server.connect().await;
-    first.send(begin(90 << 10)).await;
+    first.send(begin(120 << 10)).await;
+    first.send(vec![0; 80 << 10]).await;
     server.until_metric("acta_log_http_in_flight_requests", 1.0).await;
     let mut second = server.connect().await;
     // Whether the first one has begun to read its body cannot be seen from here, so the second tries until it has.
     soon(async {
         loop {
             second.send(begin(60 << 10)).await;
+            let _ = second.try_send(vec![0; 59 << 10]).await;
             let answer = second.answer(false).await;
             if answer.status == 503 {
                 assert_eq!((answer.problem().as_str(), answer.header("retry-after")), ("overloaded", "1"));
@@ -286,4 +288,92 @@ async fn an_idle_http_2_connection_is_closed_although_it_answers_pings() {
     };
     soon(answer_pings).await;
     assert_eq!(server.metric("acta_log_http_connections_cut_total"), 1.0);
+}
+
+#[tokio::test]
+async fn one_address_does_not_get_all_connections() {
+    let server = Server::with(|http| {
+        http.max_connections_per_client = 2;
+        http.many_connections.clear();
+    })
+    .await;
+    let mut first = server.connect().await;
+    let mut second = server.connect().await;
+    assert_eq!(first.get("/checkpoint").await.status, 200);
+    assert_eq!(second.get("/checkpoint").await.status, 200);
+    assert_eq!(server.connect().await.closed().await, b"");
+    assert_eq!(server.metric("acta_log_http_connections_refused_total"), 1.0);
+    drop(first);
+    server.until_metric("acta_log_http_connections", 1.0).await;
+    assert_eq!(second.get("/checkpoint").await.status, 200);
+}
+
+#[tokio::test]
+async fn this_machine_has_as_many_connections_as_there_are() {
+    let server = Server::with(|http| http.max_connections_per_client = 1).await;
+    let mut clients = Vec::new();
+    for _ in 0..20 {
+        let mut client = server.connect().await;
+        assert_eq!(client.get("/checkpoint").await.status, 200);
+        clients.push(client);
+    }
+}
+
+#[tokio::test]
+async fn requests_in_progress_are_bounded_over_all_connections() {
+    let server = Server::with(|http| http.max_requests = 2).await;
+    server.log.store().plan(Fault::Block);
+    let mut adding = Vec::new();
+    for number in 0..2 {
+        let mut client = server.connect().await;
+        client.send(format!("POST /add HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\n{number}")).await;
+        server.until_metric("acta_log_http_in_flight_requests", f64::from(number + 1)).await;
+        adding.push(client);
+    }
+    let refused = server.connect().await.get("/checkpoint").await;
+    assert_eq!((refused.status, refused.problem().as_str(), refused.header("retry-after")), (503, "overloaded", "1"));
+    server.log.store().release();
+    for mut client in adding {
+        assert_eq!(client.answer(false).await.status, 200);
+    }
+    assert_eq!(server.connect().await.get("/checkpoint").await.status, 200);
+}
+
+#[tokio::test]
+async fn answers_that_nobody_takes_share_a_bounded_memory() {
+    let server = Server::with(|http| http.answer_memory = 40 << 20).await;
+    let entries = (0..=255_u8).map(|n| bytes::Bytes::from(vec![n; 65_535]));
+    for ticket in server.log.add_batch(entries) {
+        soon(ticket.unwrap()).await.unwrap();
+    }
+    let mut readers = Vec::new();
+    for width in [250, 251, 252] {
+        let mut client = server.connect().await;
+        client.send(format!("GET /tile/entries/000.p/{width} HTTP/1.1\r\nhost: a\r\n\r\n")).await;
+        let mut status = [0; 12];
+        soon(client.stream.read_exact(&mut status)).await.unwrap();
+        let room = width < 252;
+        assert_eq!(&status, if room { b"HTTP/1.1 200" } else { b"HTTP/1.1 503" });
+        readers.push(client);
+    }
+    let refused = server.connect().await.get("/tile/entries/000").await;
+    assert_eq!((refused.status, refused.problem().as_str(), refused.header("retry-after")), (503, "overloaded", "1"));
+    assert_eq!(server.connect().await.get("/tile/0/000").await.status, 200, "small answers still fit");
+    drop(readers);
+    server.until_metric("acta_log_http_connections", 0.0).await;
+    assert_eq!(server.connect().await.get("/tile/entries/000").await.body.len(), 256 * 65_537, "and the memory comes back");
+}
+
+#[tokio::test]
+async fn announcing_a_body_reserves_no_memory() {
+    let server = Server::with(|http| http.body_memory = 16 << 20).await;
+    let mut announced = Vec::new();
+    for number in 0..16 {
+        let mut client = server.connect().await;
+        client.send("POST /add-batch HTTP/1.1\r\nhost: a\r\ncontent-length: 8388608\r\n\r\n\0\x01").await;
+        server.until_metric("acta_log_http_in_flight_requests", f64::from(number + 1)).await;
+        announced.push(client);
+    }
+    let body = [b"\xf0\0".as_slice(), &vec![1; 0xf000]].concat();
+    assert_eq!(server.connect().await.post("/add-batch", body.repeat(2)).await.text(), "0\n0\n");
 }
