@@ -112,21 +112,27 @@ impl<'a> Buffer<'a> {
         Ok(Buffer { bounds, bytes: Vec::with_capacity(capacity), permits })
     }
 
-    /// Appends a piece. The memory for it is doubled when it is full, and there are permits for all of it before it is allocated.
+    /// Appends a piece. The memory for it is doubled when it is full, if there is as much, and there are permits for all of it before it
+    /// is allocated.
     fn push(&mut self, piece: &[u8]) -> Result<(), Problem> {
         let length = self.bytes.len() + piece.len();
         if length > self.bounds.most {
             return Err(self.bounds.too_large);
         }
         if length > self.bytes.capacity() {
-            let capacity = length.max(self.bytes.capacity().saturating_mul(2)).min(self.bounds.most);
-            let have = u32::try_from(self.permits.num_permits()).unwrap_or(u32::MAX);
-            let more = units(capacity).saturating_sub(have);
-            self.permits.merge(self.bounds.memory.try_acquire_many(more).map_err(|_| Problem::Overloaded)?);
+            let doubled = length.max(self.bytes.capacity().saturating_mul(2)).min(self.bounds.most);
+            let capacity = [doubled, length].into_iter().find(|capacity| self.reserve(*capacity)).ok_or(Problem::Overloaded)?;
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(piece);
         Ok(())
+    }
+
+    /// Gets the permits for so many bytes in all, if they are there.
+    fn reserve(&mut self, capacity: usize) -> bool {
+        let have = u32::try_from(self.permits.num_permits()).unwrap_or(u32::MAX);
+        let more = self.bounds.memory.try_acquire_many(units(capacity).saturating_sub(have));
+        more.map(|more| self.permits.merge(more)).is_ok()
     }
 }
 

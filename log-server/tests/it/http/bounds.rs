@@ -106,7 +106,7 @@ async fn bodies_that_arrive_slowly_share_a_bounded_memory() {
     soon(async {
         loop {
             second.send(begin(60 << 10)).await;
-            let _ = second.try_send(vec![0; 59 << 10]).await;
+            let _ = second.try_send(vec![0; (60 << 10) - 1]).await;
             let answer = second.answer(false).await;
             if answer.status == 503 {
                 assert_eq!((answer.problem().as_str(), answer.header("retry-after")), ("overloaded", "1"));
