@@ -123,7 +123,7 @@ pub async fn audit(log: &VerifiedLog, policy: &Policy, heads: &HeadStore, progre
         }
     }
     let (entries, bytes) = check_all(log, progress).await?;
-    heads.keep(log)?;
+    heads.keep(log, previous.as_ref())?;
     Ok(Audited { entries, bytes, previous: previous.map(|old| old.checkpoint().size()) })
 }
 

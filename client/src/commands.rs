@@ -129,7 +129,17 @@ fn wrong_file(path: &Path, reason: impl Display) -> Failure {
 
 impl From<FetchError> for Failure {
     fn from(error: FetchError) -> Self {
-        Exit::Unavailable.because(error)
+        ReadError::from(error).into()
+    }
+}
+
+impl Failure {
+    /// For scripts that read standard output: what is an error there is told to them too.
+    fn say_json(self) -> Result<(), Failure> {
+        if let Some(error) = &self.error {
+            say_json(&serde_json::json!({ "good": false, "reason": error.to_string() }))?;
+        }
+        Err(self)
     }
 }
 
@@ -169,6 +179,7 @@ impl From<PublishError> for Failure {
             PublishError::Submit { source, .. } => match &**source {
                 SubmitError::NotAServer | SubmitError::Empty | SubmitError::TooLarge(_) | SubmitError::BatchTooLarge => Exit::Usage,
                 SubmitError::Read(error) => exit_of_read(error),
+                SubmitError::Fetch(FetchError::TooLarge { .. }) => Exit::Refused,
                 error if error.is_false_claim() => Exit::Refused,
                 _ => Exit::Unavailable,
             },

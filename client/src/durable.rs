@@ -32,6 +32,27 @@ pub fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
+/// Creates a directory and those above it, so that none is lost in a power cut.
+pub fn create_directory(path: &Path) -> io::Result<()> {
+    if path.as_os_str().is_empty() || path.is_dir() {
+        return Ok(());
+    }
+    let parent = path.parent().unwrap_or(Path::new("."));
+    create_directory(parent)?;
+    match fs::create_dir(path) {
+        // Somebody else was faster.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists || !path.is_dir() => return Err(error),
+        _ => {}
+    }
+    sync_directory(parent)
+}
+
+/// Whether this is the name of an unfinished file that [`write()`] left when it was interrupted, for a name that ends in `ending`.
+pub(crate) fn is_unfinished(name: &str, ending: &str) -> bool {
+    let rest = name.strip_suffix(".tmp").and_then(|name| name.rsplit_once('.'));
+    rest.is_some_and(|(name, number)| name.ends_with(ending) && number.bytes().all(|c| c.is_ascii_digit() || c == b'-'))
+}
+
 /// Reads a file of at most `limit` bytes; `None` if it is larger.
 pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
     let mut bytes = Vec::new();
@@ -42,8 +63,13 @@ pub fn read_bounded(path: &Path, limit: u64) -> io::Result<Option<Vec<u8>>> {
 fn replace(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
     let temporary = temporary_name(path);
     let written = (|| {
-        // A process of the same number that died here may have left one.
-        let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(&temporary)?;
+        // A process of the same number that died here may have left one, and in a directory that others write to there may be a link
+        // of theirs to a file of ours: it is removed and never followed.
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
         file.write_all(bytes)?;
         if sync {
             file.sync_all()?;
@@ -79,6 +105,33 @@ mod tests {
         assert!(write(&dir.path().join("taken"), b"new").is_err());
         assert_eq!(fs::read(&path).unwrap(), b"old");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+    }
+
+    /// The next temporary names are known to whoever knows this process's number.
+    #[test]
+    fn a_planted_link_is_not_followed() {
+        let dir = tempfile::tempdir().unwrap();
+        let victim = dir.path().join("victim");
+        fs::write(&victim, b"precious").unwrap();
+        let next = NEXT.load(Ordering::Relaxed);
+        for number in next..next + 1000 {
+            let link = dir.path().join(format!("file.{}-{number}.tmp", std::process::id()));
+            std::os::unix::fs::symlink(&victim, link).unwrap();
+        }
+        write(&dir.path().join("file"), b"new").unwrap();
+        assert_eq!(fs::read(&victim).unwrap(), b"precious");
+        assert_eq!(fs::read(dir.path().join("file")).unwrap(), b"new");
+    }
+
+    #[test]
+    fn directories_are_made_with_those_above_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a/b/c");
+        create_directory(&path).unwrap();
+        create_directory(&path).unwrap();
+        assert!(path.is_dir());
+        write(&dir.path().join("file"), b"").unwrap();
+        assert!(create_directory(&dir.path().join("file")).is_err());
     }
 
     #[test]

@@ -3,10 +3,12 @@
 //! Invariant: a head is replaced only by one that was proven to continue it, after a whole audit. Whoever can change these files can
 //! make an audit forget what it saw, so they belong to the auditor alone.
 
+use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
+use rustix::fs::{FlockOperation, flock};
 use serde::{Deserialize, Serialize};
 use tlog::Hash;
 use tlog::checkpoint::{SignedCheckpoint, SignedCheckpointError, VerifyCheckpointError};
@@ -59,6 +61,12 @@ pub enum HeadStoreError {
     /// It is larger than any checkpoint.
     #[error("{} is larger than any checkpoint; restore it, or remove it to start afresh", terminal::path(.path))]
     TooLarge {
+        /// Which file.
+        path: PathBuf,
+    },
+    /// Another audit kept a head in the meantime.
+    #[error("the log is good, but its head was not kept: another audit has written {} in the meantime; run this audit again", terminal::path(.path))]
+    Changed {
         /// Which file.
         path: PathBuf,
     },
@@ -116,9 +124,25 @@ impl HeadStore {
         }
     }
 
-    /// Replaces the last head.
-    pub(super) fn keep(&self, log: &VerifiedLog) -> Result<(), HeadStoreError> {
-        self.write(self.path(log), &log.head().signed().to_bytes())
+    /// Replaces the last head, if it still is the one that the new one was compared with: otherwise another audit at the same time could
+    /// be undone by this one.
+    pub(super) fn keep(&self, log: &VerifiedLog, previous: Option<&SignedCheckpoint>) -> Result<(), HeadStoreError> {
+        let path = self.path(log);
+        let failed = |source| HeadStoreError::File { path: self.directory.clone(), source };
+        durable::create_directory(&self.directory).map_err(failed)?;
+        let directory = File::open(&self.directory).map_err(failed)?;
+        // Until it is closed; held for no longer than it takes to write a small file.
+        flock(&directory, FlockOperation::LockExclusive).map_err(|error| failed(error.into()))?;
+        let now = match durable::read_bounded(&path, u64::try_from(MAX_NOTE).expect("small")) {
+            Ok(Some(bytes)) => Some(bytes),
+            Ok(None) => return Err(HeadStoreError::TooLarge { path }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => None,
+            Err(source) => return Err(HeadStoreError::File { path, source }),
+        };
+        if now != previous.map(SignedCheckpoint::to_bytes) {
+            return Err(HeadStoreError::Changed { path });
+        }
+        self.write(path, &log.head().signed().to_bytes())
     }
 
     /// Writes both heads into a file of their own. They are given back too, for when that fails.
@@ -139,7 +163,7 @@ impl HeadStore {
     }
 
     fn write(&self, path: PathBuf, bytes: &[u8]) -> Result<(), HeadStoreError> {
-        let written = std::fs::create_dir_all(&self.directory).and_then(|()| durable::write(&path, bytes));
+        let written = durable::create_directory(&self.directory).and_then(|()| durable::write(&path, bytes));
         written.map_err(|source| HeadStoreError::File { path, source })
     }
 

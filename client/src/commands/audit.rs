@@ -33,6 +33,13 @@ pub(crate) struct Audit {
 
 impl Audit {
     pub(crate) async fn run(&self) -> Result<(), Failure> {
+        match self.audit().await {
+            Err(failure) if self.json => failure.say_json(),
+            result => result,
+        }
+    }
+
+    async fn audit(&self) -> Result<(), Failure> {
         let policy = self.log.policy()?;
         let mut options = self.log.options()?;
         options.concurrency = self.concurrency.into();

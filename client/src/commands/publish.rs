@@ -47,6 +47,13 @@ pub(crate) struct Publish {
 
 impl Publish {
     pub(crate) async fn run(&self) -> Result<(), Failure> {
+        match self.publish().await {
+            Err(failure) if self.json => failure.say_json(),
+            result => result,
+        }
+    }
+
+    async fn publish(&self) -> Result<(), Failure> {
         let inputs: Vec<_> = self.inputs.iter().map(|path| Input::at(path)).collect::<Result<_, _>>().map_err(PublishError::from)?;
         let total = inputs.iter().map(Input::count).sum::<Result<u64, _>>().map_err(PublishError::from)?;
         let publisher = self.prepare().await?;

@@ -14,7 +14,7 @@ use tlog::Hash;
 use tlog::printable::Printable;
 
 use super::{Item, receipt_name};
-use crate::terminal;
+use crate::{durable, terminal};
 
 const NAME: &str = "publish-state.jsonl";
 const FORMAT: &str = "acta publish state v1";
@@ -82,13 +82,15 @@ impl State {
     pub(super) fn open(directory: &Path, origin: &str) -> Result<Self, StateError> {
         let path = directory.join(NAME);
         let failed = |source| StateError::File { path: path.clone(), source };
-        std::fs::create_dir_all(directory).map_err(failed)?;
+        durable::create_directory(directory).map_err(failed)?;
         let file = OpenOptions::new().read(true).append(true).create(true).open(&path).map_err(failed)?;
         match flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(StateError::InUse { path }),
             Err(error) => return Err(failed(error.into())),
         }
+        // No other run is at work, so what is unfinished was left by one that was killed.
+        remove_unfinished(directory).map_err(failed)?;
         let (header, known, end) = read(&path, &file)?;
         // What follows the last newline was cut off by a crash.
         file.set_len(end).map_err(failed)?;
@@ -126,6 +128,16 @@ impl State {
         text.push(b'\n');
         self.file.write_all(&text).map_err(|source| StateError::File { path: self.path.clone(), source })
     }
+}
+
+fn remove_unfinished(directory: &Path) -> io::Result<()> {
+    for file in directory.read_dir()? {
+        let file = file?;
+        if file.file_name().to_str().is_some_and(|name| durable::is_unfinished(name, ".tlog-proof")) {
+            std::fs::remove_file(file.path())?;
+        }
+    }
+    Ok(())
 }
 
 type Known = HashMap<(String, Option<u64>), Hash>;
@@ -196,6 +208,18 @@ mod tests {
             state.sync().unwrap();
             assert_eq!(std::fs::read(&path).unwrap(), whole, "cut after {cut} bytes");
         }
+    }
+
+    #[test]
+    fn receipts_that_a_killed_run_left_unfinished_are_removed_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        for name in ["aa.tlog-proof", "aa.tlog-proof.12-3.tmp", "notes.tmp", "aa.tlog-proof.mine.tmp"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        drop(State::open(dir.path(), "log").unwrap());
+        let mut left: Vec<_> = dir.path().read_dir().unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["aa.tlog-proof", "aa.tlog-proof.mine.tmp", "notes.tmp", NAME]);
     }
 
     #[test]

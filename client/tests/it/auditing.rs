@@ -157,6 +157,22 @@ async fn both_heads_are_kept_when_the_log_withholds_or_garbles_the_proof() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_audit_does_not_undo_another_that_ended_meanwhile() {
+    let state = tempfile::tempdir().unwrap();
+    let server = Server::start(Tree::new(100)).await;
+    run(&server, state.path()).await.unwrap();
+    let path = std::fs::read_dir(state.path()).unwrap().next().unwrap().unwrap().path();
+    server.tree().append(entry(100));
+    let log = server.open().await.unwrap();
+    let newer = Tree::new(200).checkpoint().to_bytes();
+    // The other audit ends while this one reads.
+    let other = |_, _| std::fs::write(&path, &newer).unwrap();
+    let error = audit(&log, &policy(), &HeadStore::new(state.path()), other).await.unwrap_err();
+    assert!(matches!(&error, AuditError::Heads(error) if error.to_string().contains("run this audit again")), "{error}");
+    assert_eq!(std::fs::read(&path).unwrap(), newer);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_damaged_head_of_the_last_audit_is_not_ignored() {
     let state = tempfile::tempdir().unwrap();
     let server = Server::start(Tree::new(10)).await;

@@ -206,3 +206,17 @@ fn an_address_without_http_is_told_from_a_directory() {
     let output = desk.run(&["checkpoint", "--policy", "policy", "--log", "tree"]);
     assert_eq!(output.status.code(), Some(2), "{output:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn scripts_read_why_an_audit_or_a_run_failed() {
+    let server = Server::start(Tree::new(5)).await;
+    let desk = Desk::new();
+    fs::write(desk.path("in.jsonl"), "a\n").unwrap();
+    server.fault(|path| (path != "checkpoint").then_some(Answer::Endless));
+    for command in [["audit", "--state", "state"].as_slice(), &["publish", "--receipts", "receipts", "in.jsonl"]] {
+        let output = desk.run(&[command, &["--json", "--policy", "policy", "--wait", "0", "--log", &server.url()]].concat());
+        assert_eq!(output.status.code(), Some(1), "{output:?}");
+        let said: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(said["good"] == false && said["reason"].as_str().unwrap().contains("larger than"), "{said}");
+    }
+}
