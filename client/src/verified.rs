@@ -10,7 +10,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tlog::checkpoint::Checkpoint;
 use tlog::policy::{Policy, VerifiedCheckpoint, VerifyPolicyError};
 use tlog::proof::{Proof, ProofError};
-use tlog::tiles::{AuthenticatedTiles, BundleId, Entries, Plan, PlanError, Resource, Tile, TileError, TileId};
+use tlog::tiles::{AuthenticatedTiles, BundleError, BundleId, Entries, Plan, PlanError, Resource, Tile, TileError, TileId};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use crate::cache::Cache;
@@ -308,16 +308,10 @@ impl VerifiedBundle {
 
     /// Refuses unless it has exactly its entries, each with the right hash.
     fn check(&self, tiles: &AuthenticatedTiles) -> Result<(), ReadError> {
-        let mut expected = self.first_index().as_u64()..self.first_index().as_u64() + u64::from(self.id.width());
-        for (index, entry) in self.iter() {
-            let wanted = expected.next().and_then(|index| tiles.leaf(LeafIndex::new(index)));
-            if wanted != Some(Hash::leaf(entry)) {
-                return Err(ReadError::ForgedEntry(index));
-            }
-        }
-        match expected.next() {
-            Some(missing) => Err(ReadError::ForgedEntry(LeafIndex::new(missing))),
-            None => Ok(()),
-        }
+        tiles.entries(self.id, &self.bytes).map(drop).map_err(|error| match error {
+            BundleError::Forged(index) => ReadError::ForgedEntry(index),
+            // What cannot be split into entries is no more the log's than what can.
+            _ => ReadError::ForgedEntry(self.first_index()),
+        })
     }
 }

@@ -128,16 +128,15 @@ impl fmt::Debug for KeyId {
 
 /// What a key signs and how. The number of each is its signature type byte (signed-note section Signature types).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[repr(u8)]
 pub enum Algorithm {
     /// Ed25519 over the text of a note: how a log signs.
-    Ed25519 = 0x01,
+    Ed25519,
     /// ECDSA on P-256 with SHA-256 over the text of a note. Only verified here, never made.
-    EcdsaP256 = 0x02,
+    EcdsaP256,
     /// Ed25519 over a checkpoint with a time: how a witness cosigns.
-    CosignatureEd25519 = 0x04,
+    CosignatureEd25519,
     /// ML-DSA-44 over a tree or subtree with a time: how a witness cosigns such that a quantum computer could not forge it.
-    CosignatureMlDsa44 = 0x06,
+    CosignatureMlDsa44,
 }
 
 impl Algorithm {
@@ -152,14 +151,9 @@ impl Algorithm {
     }
 
     /// The algorithm of a signature type byte, if it is one of ours.
-    pub const fn from_type_byte(byte: u8) -> Option<Self> {
-        match byte {
-            0x01 => Some(Algorithm::Ed25519),
-            0x02 => Some(Algorithm::EcdsaP256),
-            0x04 => Some(Algorithm::CosignatureEd25519),
-            0x06 => Some(Algorithm::CosignatureMlDsa44),
-            _ => None,
-        }
+    pub fn from_type_byte(byte: u8) -> Option<Self> {
+        let all = [Algorithm::Ed25519, Algorithm::EcdsaP256, Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44];
+        all.into_iter().find(|algorithm| algorithm.type_byte() == byte)
     }
 
     /// Whether its signatures carry a time and are made over checkpoints only; what tlog-policy allows as a witness.
@@ -250,6 +244,12 @@ impl VerifierKey {
     /// Whether both wrap the same public key, be it under other names or for other algorithms: tlog-policy calls them duplicates.
     pub fn same_public_key(&self, other: &VerifierKey) -> bool {
         self.public == other.public
+    }
+
+    /// The same key with another id, as it would be if somebody had found two keys with one id, which takes 2^32 attempts.
+    #[cfg(test)]
+    pub(crate) fn with_id(self, id: KeyId) -> Self {
+        VerifierKey { id, ..self }
     }
 
     /// Verifies the bytes of a signature (without the key id) over the text of a note. For cosignatures the text must be a

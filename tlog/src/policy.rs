@@ -5,6 +5,9 @@
 //!
 //! Invariant: a group refers only to what was defined before it, and each name is a member of at most one group, at most once. So
 //! the quorum is decided in one pass over the groups, without recursion, and every witness counts once.
+//!
+//! What a policy does not promise: that witnesses are independent of the log. The specification lets one key be both, and then one
+//! signature line is the log's and counts for the quorum. Whoever writes a policy has to know whose keys they are.
 
 mod parse;
 
@@ -298,24 +301,63 @@ pub enum VerifyPolicyError {
     },
     /// Not enough witnesses.
     #[error(
-        "the log has signed, but not enough witnesses have: {} of those that the policy counts signed, and {} did not; wait until they \
-         have, or ask the log's operator",
-        have.len(), Names(missing)
+        "the log has signed, but not enough witnesses have: {}; {} signed. Wait until more have, or ask the log's operator",
+        Needs { unmet, missing },
+        Names { names: have, nobody: "none of them" }
     )]
     QuorumNotMet {
         /// The witnesses of the quorum that have cosigned.
         have: Vec<PolicyName>,
         /// The witnesses of the quorum that have not.
         missing: Vec<PolicyName>,
+        /// The groups that the quorum counts and that are not met, outermost first. None if the quorum is a single witness.
+        unmet: Vec<UnmetGroup>,
     },
 }
 
+/// What a group of a quorum needs and has not got.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnmetGroup {
+    /// The group.
+    pub name: PolicyName,
+    /// How many of its members are needed.
+    pub threshold: usize,
+    /// Its members: witnesses and other groups.
+    pub members: Vec<PolicyName>,
+}
+
+/// Prints what each group needs.
+struct Needs<'a> {
+    unmet: &'a [UnmetGroup],
+    missing: &'a [PolicyName],
+}
+
+impl fmt::Display for Needs<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.unmet.is_empty() {
+            write!(f, "the policy needs {}", Names { names: self.missing, nobody: "nobody" })?;
+        }
+        for (i, UnmetGroup { name, threshold, members }) in self.unmet.iter().enumerate() {
+            let members = Names { names: members, nobody: "nobody" };
+            write!(f, "{}`{}` needs {threshold} of {members}", if i == 0 { "" } else { "; " }, Printable(name))?;
+        }
+        Ok(())
+    }
+}
+
 /// Prints names with commas between.
-struct Names<'a>(&'a [PolicyName]);
+struct Names<'a> {
+    names: &'a [PolicyName],
+    /// What to print for no names.
+    nobody: &'a str,
+}
 
 impl fmt::Display for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (i, name) in self.0.iter().enumerate() {
+        if self.names.is_empty() {
+            return f.write_str(self.nobody);
+        }
+        for (i, name) in self.names.iter().enumerate() {
             write!(f, "{}{}", if i == 0 { "" } else { ", " }, Printable(name))?;
         }
         Ok(())
@@ -457,37 +499,50 @@ impl Policy {
         }
     }
 
-    /// One pass in the order of definition: members of a group come before it.
     fn is_met_by(&self, cosigned: &[bool]) -> bool {
-        let mut met: Vec<bool> = Vec::with_capacity(self.groups.len());
-        let holds = |member: &Member, met: &[bool]| match *member {
-            Member::Witness(i) => cosigned[i],
-            Member::Group(i) => met[i],
-        };
-        for group in &self.groups {
-            let count = group.members.iter().filter(|member| holds(member, &met)).count();
-            met.push(count >= group.threshold);
-        }
-        match &self.quorum {
+        match self.quorum {
             Quorum::None => true,
-            Quorum::Of(member) => holds(member, &met),
+            Quorum::Of(Member::Witness(i)) => cosigned[i],
+            Quorum::Of(Member::Group(i)) => self.groups_met_by(cosigned)[i],
         }
     }
 
-    /// Which witnesses the quorum counts, and which of them have cosigned.
+    /// One pass in the order of definition: members of a group come before it.
+    fn groups_met_by(&self, cosigned: &[bool]) -> Vec<bool> {
+        let mut met: Vec<bool> = Vec::with_capacity(self.groups.len());
+        for group in &self.groups {
+            let holds = |member: &&Member| match **member {
+                Member::Witness(i) => cosigned[i],
+                Member::Group(i) => met[i],
+            };
+            let count = group.members.iter().filter(holds).count();
+            met.push(count >= group.threshold);
+        }
+        met
+    }
+
+    /// Which witnesses the quorum counts, which of them have cosigned, and which groups need more.
     fn not_met(&self, cosigned: &[bool]) -> VerifyPolicyError {
-        let (mut have, mut missing) = (Vec::new(), Vec::new());
+        let met = self.groups_met_by(cosigned);
+        let (mut have, mut missing, mut unmet) = (Vec::new(), Vec::new(), Vec::new());
         let mut pending = match self.quorum {
             Quorum::None => Vec::new(),
             Quorum::Of(member) => vec![member],
         };
         while let Some(member) = pending.pop() {
             match member {
-                Member::Group(i) => pending.extend(self.groups[i].members.iter().rev()),
+                Member::Group(i) => {
+                    let Group { name, threshold, members } = &self.groups[i];
+                    pending.extend(members.iter().rev());
+                    if !met[i] {
+                        let members = members.iter().map(|&member| self.member_name(member).clone()).collect();
+                        unmet.push(UnmetGroup { name: name.clone(), threshold: *threshold, members });
+                    }
+                }
                 Member::Witness(i) => if cosigned[i] { &mut have } else { &mut missing }.push(self.witnesses[i].name.clone()),
             }
         }
-        VerifyPolicyError::QuorumNotMet { have, missing }
+        VerifyPolicyError::QuorumNotMet { have, missing, unmet }
     }
 }
 

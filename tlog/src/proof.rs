@@ -109,7 +109,10 @@ pub enum VerifyProofError {
     #[error(transparent)]
     Policy(#[from] VerifyPolicyError),
     /// The entry would come after the end of the log that the checkpoint describes.
-    #[error("the receipt is for entry number {index}, but its checkpoint covers only {size} entries: they do not belong together")]
+    #[error(
+        "the receipt is for entry number {index}, but its checkpoint covers only {size} entries: they do not belong together; fetch the \
+         receipt again"
+    )]
     BeyondCheckpoint {
         /// The entry.
         index: LeafIndex,

@@ -14,7 +14,7 @@ mod tile;
 
 pub use bundle::{Entries, EntryTooLarge, MalformedBundle, encode_entry, parse_bundle};
 pub use id::{BundleId, Resource, TileId, TilePart, bundles_of, tile_of, tiles_of};
-pub use reader::{AuthenticatedTiles, NotPlanned, Plan, PlanError, TileError};
+pub use reader::{AuthenticatedTiles, BundleError, NotPlanned, Plan, PlanError, TileError};
 pub use tile::{MalformedTile, Tile};
 
 /// How many hashes a full tile, and how many entries a full bundle has.

@@ -23,6 +23,8 @@ const OID: u8 = 0x06;
 const OCTET_STRING: u8 = 0x04;
 /// `[0] IMPLICIT`, primitive: the seed in an ML-DSA private key.
 const SEED: u8 = 0x80;
+/// `[0] IMPLICIT`, constructed: attributes, which other programs may add.
+const ATTRIBUTES: u8 = 0xa0;
 /// `[1] IMPLICIT`, primitive: the public key that version 2 of the format may carry.
 const PUBLIC_KEY: u8 = 0x81;
 
@@ -49,7 +51,9 @@ pub enum KeyFileError {
     #[error("the file holds an ML-DSA-44 key in expanded form only; export it with its seed, or make a new key with `acta keygen`")]
     ExpandedOnly,
     /// The key is not for the algorithm asked for.
-    #[error("the file holds a key of another kind than its verifier key says ({0}); the two files do not belong together")]
+    #[error(
+        "the file holds a key of another kind than its verifier key says ({0}); the two files do not belong together, find the right FILE.vkey"
+    )]
     OtherAlgorithm(Algorithm),
     /// The name or id in a Go key.
     #[error("the name or id in the private key does not fit the key in it: it was altered or mistyped; restore it from its copy")]
@@ -141,6 +145,9 @@ impl SigningKey {
             return Err(KeyFileError::OtherAlgorithm(algorithm));
         }
         let key = SigningKey::from_seed(name, algorithm, &private.seed)?;
+        if private.expanded.is_some_and(|expanded| !key.expands_to(&expanded)) {
+            return Err(KeyFileError::Malformed);
+        }
         if private.public_key.is_some_and(|public_key| public_key != key.verifier_key().public_key()) {
             return Err(KeyFileError::Malformed);
         }
@@ -177,6 +184,8 @@ enum Kind {
 struct Pkcs8 {
     kind: Kind,
     seed: Zeroizing<[u8; 32]>,
+    /// What an ML-DSA key may carry besides its seed: the key that is made from it.
+    expanded: Option<Zeroizing<Vec<u8>>>,
     public_key: Option<Vec<u8>>,
 }
 
@@ -206,6 +215,8 @@ fn parse_pkcs8(bytes: &[u8]) -> Result<Pkcs8, KeyFileError> {
         OID_ML_DSA_44 => Kind::MlDsa44,
         _ => return Err(KeyFileError::UnsupportedKey),
     };
+    // They say nothing about the key: a name to show, or what it may be used for.
+    let _attributes = fields.take(ATTRIBUTES);
     // The bit string begins with the number of unused bits, which is 0 for whole bytes.
     let public_key = match version {
         [1] => fields.take(PUBLIC_KEY).map(|bits| bits.strip_prefix(&[0]).map(<[u8]>::to_vec).ok_or(malformed)).transpose()?,
@@ -216,12 +227,19 @@ fn parse_pkcs8(bytes: &[u8]) -> Result<Pkcs8, KeyFileError> {
         return Err(malformed);
     }
     let mut private_key = Der(private_key);
-    let seed = match kind {
-        Kind::Ed25519 => private_key.take(OCTET_STRING).ok_or(malformed)?,
+    let (seed, expanded) = match kind {
+        Kind::Ed25519 => (private_key.take(OCTET_STRING).ok_or(malformed)?, None),
         Kind::MlDsa44 => match (private_key.take(SEED), private_key.take(SEQUENCE)) {
-            (Some(seed), None) => seed,
-            // Seed and expanded key, as OpenSSL 3.5 writes: the seed says it all.
-            (None, Some(both)) => Der(both).take(OCTET_STRING).ok_or(malformed)?,
+            (Some(seed), None) => (seed, None),
+            // RFC 9881 §6: seed and expanded key, as OpenSSL 3.5 writes. If they differ, nobody knows which one the owner means.
+            (None, Some(both)) => {
+                let mut both = Der(both);
+                let (seed, expanded) = (both.take(OCTET_STRING).ok_or(malformed)?, both.take(OCTET_STRING).ok_or(malformed)?);
+                if !both.is_done() {
+                    return Err(malformed);
+                }
+                (seed, Some(Zeroizing::new(expanded.to_vec())))
+            }
             _ => return Err(KeyFileError::ExpandedOnly),
         },
     };
@@ -229,7 +247,7 @@ fn parse_pkcs8(bytes: &[u8]) -> Result<Pkcs8, KeyFileError> {
         return Err(malformed);
     }
     let seed = Zeroizing::new(seed.try_into().map_err(|_| malformed)?);
-    Ok(Pkcs8 { kind, seed, public_key })
+    Ok(Pkcs8 { kind, seed, expanded, public_key })
 }
 
 /// A reader of DER values one after the other.

@@ -165,6 +165,18 @@ impl SigningKey {
         Ok(self.line(self.timestamped(0, &message)))
     }
 
+    /// Whether this is the expanded form of the key. Only ML-DSA-44 keys have one.
+    pub(super) fn expands_to(&self, expanded: &[u8]) -> bool {
+        match &self.secret {
+            Secret::Ed25519(_) => false,
+            Secret::MlDsa44(key) => {
+                #[expect(deprecated, reason = "as a form to store keys in; here it is only compared")]
+                let ours = Zeroizing::new(key.expanded_key().to_expanded().to_vec());
+                ours.as_slice() == expanded
+            }
+        }
+    }
+
     /// The secret, for [`encode_pem`](super::encode_pem).
     pub(super) fn seed(&self) -> &Zeroizing<[u8; 32]> {
         &self.seed

@@ -118,6 +118,8 @@ fn a_key_that_carries_its_public_key_is_read_if_that_fits() {
 
 #[test]
 fn ml_dsa_keys_are_read_with_a_seed_and_refused_without() {
+    use fips204::traits::{KeyGen as _, SerDes as _};
+
     // The forms of RFC 9881: the seed, both, and the expanded key alone.
     let oid = der(0x06, &[0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x03, 0x11]);
     let read = |private_key: &[u8]| {
@@ -125,12 +127,20 @@ fn ml_dsa_keys_are_read_with_a_seed_and_refused_without() {
         SigningKey::from_pem(&pem(&der(0x30, &body)), KeyName::new("example.com/k").unwrap(), Algorithm::CosignatureMlDsa44)
     };
     let key = signing_key(Algorithm::CosignatureMlDsa44, 5);
-    let (seed, expanded) = ([5; 32], [7; 2560]);
+    let seed = [5; 32];
+    let (_, private) = fips204::ml_dsa_44::KG::keygen_from_seed(&seed);
+    let expanded = private.into_bytes();
     let both = [der(0x04, &seed), der(0x04, &expanded)].concat();
     for private_key in [der(0x80, &seed), der(0x30, &both)] {
         assert_eq!(read(&private_key).unwrap().verifier_key(), key.verifier_key());
     }
     assert_eq!(read(&der(0x04, &expanded)).map(drop), Err(KeyFileError::ExpandedOnly));
+    // Seed and expanded key must be one key, and nothing may follow.
+    let mut other = expanded;
+    other[1000] ^= 1;
+    for both in [[der(0x04, &seed), der(0x04, &other)].concat(), [both, der(0x04, &[])].concat(), der(0x04, &seed)] {
+        assert_eq!(read(&der(0x30, &both)).map(drop), Err(KeyFileError::Malformed));
+    }
     assert_eq!(read(&der(0x80, &seed[1..])).map(drop), Err(KeyFileError::Malformed));
 }
 
@@ -139,6 +149,8 @@ fn der_in_any_but_its_one_spelling_is_refused() {
     let good = [der(0x02, &[0]), der(0x30, &der(0x06, &[0x2b, 0x65, 0x70])), der(0x04, &der(0x04, &[5; 32]))].concat();
     let read = |bytes: &[u8]| SigningKey::from_pem(&pem(bytes), KeyName::new("k").unwrap(), Algorithm::Ed25519).map(drop);
     assert_eq!(read(&der(0x30, &good)), Ok(()));
+    // Attributes are not part of the key.
+    assert_eq!(read(&der(0x30, &[good.clone(), der(0xa0, &der(0x30, &[]))].concat())), Ok(()));
     let body = u8::try_from(good.len()).unwrap();
     for header in [vec![0x30, 0x81, body], vec![0x30, 0x82, 0, body], vec![0x30, 0x80], vec![0x30, body - 1], vec![0x30, body + 1]] {
         assert_eq!(read(&[header.clone(), good.clone()].concat()), Err(KeyFileError::Malformed), "{header:02x?}");
@@ -146,4 +158,11 @@ fn der_in_any_but_its_one_spelling_is_refused() {
     assert_eq!(read(&[der(0x30, &good), vec![0]].concat()), Err(KeyFileError::Malformed));
     assert_eq!(read(&der(0x30, &[good.clone(), der(0x05, &[])].concat())), Err(KeyFileError::Malformed));
     assert_eq!(read(&der(0x30, &[der(0x02, &[2]), good[3..].to_vec()].concat())), Err(KeyFileError::Malformed));
+}
+
+#[test]
+fn every_algorithm_is_found_by_its_type_byte_and_no_other_is() {
+    let known: Vec<u8> = (0..=u8::MAX).filter(|byte| Algorithm::from_type_byte(*byte).is_some()).collect();
+    assert_eq!(known, [0x01, 0x02, 0x04, 0x06]);
+    assert!(known.iter().all(|byte| Algorithm::from_type_byte(*byte).unwrap().type_byte() == *byte));
 }

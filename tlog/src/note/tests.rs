@@ -130,3 +130,18 @@ fn a_cosignature_of_the_wrong_length_is_refused_before_anything_is_computed() {
         assert_eq!(verified, 0, "{algorithm}");
     }
 }
+
+#[test]
+fn keys_that_share_name_and_id_do_not_refuse_each_other_s_lines() {
+    let text = many_lines(&key("k", 1), 1).text().to_owned();
+    let checkpoint = Checkpoint::parse(&text).unwrap();
+    let id = KeyId::new(7);
+    let signers = [1, 2].map(|seed| SigningKey::from_seed(KeyName::new("k").unwrap(), Algorithm::CosignatureEd25519, &[seed; 32]).unwrap());
+    let keys = signers.each_ref().map(|signer| signer.verifier_key().clone().with_id(id));
+    let lines = signers.each_ref().map(|signer| Signature { key_id: id, ..signer.cosign(&checkpoint, 5).unwrap() });
+    let note = Note::new(&text, lines.to_vec()).unwrap();
+    assert_eq!(note.verify(&keys).unwrap().len(), 2);
+    let times = verify_lines(&lines, &text, Some(&checkpoint), &[&keys[0], &keys[1]]).ok().unwrap();
+    assert_eq!(times, [Some(NonZeroU64::new(5)); 2], "a policy, which asks for times, sees them alike");
+    assert!(note.verify(&keys[..1]).is_err(), "a line that is of none of the known keys");
+}

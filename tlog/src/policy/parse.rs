@@ -2,7 +2,7 @@
 //!
 //! The file is octets: nothing here needs Unicode, and a name is equal to another only byte for byte.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::{Group, Member, Octets, Policy, PolicyName, Quorum, TrustedLog, Witness};
 use crate::hash::parse_decimal;
@@ -119,8 +119,6 @@ struct Parser<'a> {
     quorum: Option<Quorum>,
     /// Every defined name, and whether it is a member of a group already.
     names: HashMap<&'a [u8], (Member, bool)>,
-    log_keys: HashSet<Vec<u8>>,
-    witness_keys: HashSet<Vec<u8>>,
 }
 
 impl<'a> Parser<'a> {
@@ -151,7 +149,7 @@ impl<'a> Parser<'a> {
         check_room(self.logs.len())?;
         let key = parse_key(key)?;
         // SPEC: tlog-policy §Defining a log: no duplicates, by the underlying public key.
-        if !self.log_keys.insert(key.public_key().to_vec()) {
+        if self.logs.iter().any(|log| log.key.same_public_key(&key)) {
             return Err(PolicyProblem::DuplicateLog);
         }
         self.logs.push(TrustedLog { key, url });
@@ -171,7 +169,7 @@ impl<'a> Parser<'a> {
             return Err(PolicyProblem::NotACosignatureKey);
         }
         // SPEC: tlog-policy §Defining a witness: no duplicates, by the underlying public key.
-        if !self.witness_keys.insert(key.public_key().to_vec()) {
+        if self.witnesses.iter().any(|witness| witness.key.same_public_key(&key)) {
             return Err(PolicyProblem::DuplicateWitness);
         }
         self.define(name, Member::Witness(self.witnesses.len()))?;

@@ -55,9 +55,12 @@ fn the_quorum_of_nested_groups_is_what_it_says() {
                     verified.cosignatures().iter().zip(&witnesses).all(|(c, &i)| c.timestamp() == NonZeroU64::new(1000 + u64::from(i)))
                 );
             }
-            Err(VerifyPolicyError::QuorumNotMet { have, missing }) => {
+            Err(VerifyPolicyError::QuorumNotMet { have, missing, unmet }) => {
                 assert!(!enough, "{witnesses:?}");
                 assert_eq!((have.iter().collect::<Vec<_>>(), missing.len()), (names, 6 - witnesses.len()));
+                let unmet_names: Vec<_> = unmet.iter().map(|group| group.name.to_string()).collect();
+                let expected = [("X-and-Y", true), ("X-witnesses", (set & 0b111).count_ones() < 2), ("Y-witnesses", set >> 3 == 0)];
+                assert_eq!(unmet_names, expected.into_iter().filter(|(_, unmet)| *unmet).map(|(name, _)| name).collect::<Vec<_>>());
             }
             Err(error) => panic!("{error}"),
         }
@@ -200,4 +203,14 @@ fn an_address_cannot_smuggle_in_a_line() {
     let policy = Policy::without_witnesses(key, Some("https://log.example/")).unwrap();
     assert_eq!(Policy::parse(&policy.to_bytes()), Ok(policy.clone()));
     assert!(policy.verify(&signed(&[])).is_ok());
+}
+
+#[test]
+fn a_missed_quorum_is_explained_in_the_words_of_the_policy() {
+    let why = |policy: &Policy, witnesses: &[u8]| policy.verify(&signed(witnesses)).unwrap_err().to_string();
+    let text = why(&example(), &[0, 3]);
+    assert!(text.contains("`X-and-Y` needs 2 of X-witnesses, Y-witnesses; `X-witnesses` needs 2 of X1, X2, X3; X1, Y1 signed"), "{text}");
+    let single = format!("log {}\nwitness W {}\nquorum W\n", log().verifier_key(), witness(0).verifier_key());
+    let text = why(&Policy::parse(single.as_bytes()).unwrap(), &[]);
+    assert!(text.contains("the policy needs W; none of them signed"), "{text}");
 }

@@ -16,7 +16,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::id::{TileId, TilePart, tile_of};
+use super::bundle::{MalformedBundle, parse_bundle};
+use super::id::{BundleId, TileId, TilePart, tile_of};
 use super::tile::{Tile, next_row};
 use super::{LEVELS, TILE_WIDTH};
 use crate::hash::{Hash, LeafIndex, TreeSize};
@@ -64,6 +65,21 @@ pub enum TileError {
     /// A tile does not hash to what the tile above it says.
     #[error("{0} is not what the log signed; the log or what is between serves wrong data, use none of it")]
     Forged(TileId),
+}
+
+/// Why a bundle of entries is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// Its shape.
+    #[error(transparent)]
+    Malformed(#[from] MalformedBundle),
+    /// The hashes of its entries were not in the plan.
+    #[error(transparent)]
+    NotPlanned(#[from] NotPlanned),
+    /// An entry is not the one that the log signed.
+    #[error("entry {0} is not what the log signed; the log or what is between serves wrong data, do not rely on it")]
+    Forged(LeafIndex),
 }
 
 /// A proof needs hashes that the plan did not ask for.
@@ -212,6 +228,18 @@ impl AuthenticatedTiles {
     /// The hash of a leaf; `None` if it was not in the plan.
     pub fn leaf(&self, index: LeafIndex) -> Option<Hash> {
         self.node(Node { height: 0, index: index.as_u64() })
+    }
+
+    /// The entries of a bundle, in order, if they are the log's: exactly as many as its id says, each with the leaf hash that was
+    /// authenticated. [`Plan::leaves`] asks for those.
+    pub fn entries<'b>(&self, id: BundleId, bytes: &'b [u8]) -> Result<Vec<&'b [u8]>, BundleError> {
+        let entries = parse_bundle(bytes, id.width())?;
+        for (index, entry) in (id.first_index().as_u64()..).map(LeafIndex::new).zip(&entries) {
+            if self.leaf(index).ok_or(NotPlanned)? != Hash::leaf(entry) {
+                return Err(BundleError::Forged(index));
+            }
+        }
+        Ok(entries)
     }
 
     /// The hash of a complete subtree; `None` if it was not in the plan.

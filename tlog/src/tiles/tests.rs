@@ -584,3 +584,39 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn entries_are_given_only_if_each_is_the_one_that_the_log_has_there() {
+    let log = Log::new(700);
+    let plan = log.everything();
+    let fetched = log.fetch(&plan);
+    let tiles = plan.authenticate(log.root, fetched).unwrap();
+    let bundle = |indexes: Vec<u64>| {
+        let mut bytes = Vec::new();
+        indexes.iter().for_each(|index| encode_entry(&index.to_be_bytes(), &mut bytes).unwrap());
+        bytes
+    };
+    for id in bundles_of(log.size) {
+        let first = id.first_index().as_u64();
+        let indexes: Vec<u64> = (first..first + u64::from(id.width())).collect();
+        let good = bundle(indexes.clone());
+        assert_eq!(tiles.entries(id, &good).unwrap().len(), indexes.len());
+        let last = indexes.len() - 1;
+        let mut changed = good.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        assert_eq!(tiles.entries(id, &changed), Err(BundleError::Forged(LeafIndex::new(indexes[last]))));
+        let mut swapped = indexes.clone();
+        swapped.swap(0, last);
+        assert_eq!(tiles.entries(id, &bundle(swapped)), Err(BundleError::Forged(id.first_index())));
+        assert!(matches!(tiles.entries(id, &bundle(indexes[1..].to_vec())), Err(BundleError::Malformed(MalformedBundle::TooFew { .. }))));
+        assert!(matches!(
+            tiles.entries(id, &[good, bundle(vec![0])].concat()),
+            Err(BundleError::Malformed(MalformedBundle::TooMany { .. }))
+        ));
+    }
+    let mut little = Plan::new(log.size);
+    little.leaves(0..1).unwrap();
+    let fetched = log.fetch(&little);
+    let tiles = little.authenticate(log.root, fetched).unwrap();
+    assert_eq!(tiles.entries(BundleId::new(1, 256).unwrap(), &bundle((256..512).collect())), Err(BundleError::NotPlanned(NotPlanned)));
+}
