@@ -75,6 +75,7 @@ struct Inner<S> {
     key: VerifierKey,
     cache: Cache<Resource, Bytes, ByBytes>,
     disk_full: AtomicBool,
+    draining: AtomicBool,
 }
 
 /// The sequencer's thread, from outside.
@@ -126,8 +127,8 @@ impl<S: Store> Log<S> {
         tokio::spawn(hand_out(answered));
         let write_side = spawn(sequencer);
         let cache = Cache::with_weighter(cache_items(options.cache_bytes), options.cache_bytes, ByBytes);
-        let disk_full = AtomicBool::new(false);
-        Ok((Log { inner: Arc::new(Inner { store, queue, published, origin, key: verifier_key, cache, disk_full }) }, write_side))
+        let (disk_full, draining) = (AtomicBool::new(false), AtomicBool::new(false));
+        Ok((Log { inner: Arc::new(Inner { store, queue, published, origin, key: verifier_key, cache, disk_full, draining }) }, write_side))
     }
 
     /// The log's name.
@@ -194,6 +195,7 @@ impl<S: Store> Log<S> {
     pub fn accepting(&self) -> Result<(), AddError> {
         match self.inner.queue.closed() {
             Some(reason) => Err(reason),
+            None if self.inner.draining.load(Ordering::Relaxed) => Err(AddError::ShuttingDown),
             None if self.inner.disk_full.load(Ordering::Relaxed) => Err(AddError::DiskFull),
             None => Ok(()),
         }
@@ -202,6 +204,11 @@ impl<S: Store> Log<S> {
     /// Says whether the disk is too full to take entries in; gives what was said before.
     pub fn set_disk_full(&self, full: bool) -> bool {
         self.inner.disk_full.swap(full, Ordering::Relaxed)
+    }
+
+    /// Says that the log is about to be closed: whoever asks is told so, while requests that have begun may still add.
+    pub fn drain(&self) {
+        self.inner.draining.store(true, Ordering::Relaxed);
     }
 
     /// Takes nothing in any more; what waits is still committed, then the write side ends.

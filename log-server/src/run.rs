@@ -113,10 +113,12 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     });
 
     let (stop, stopping) = watch::channel(());
+    // Whoever watches the operations listener is answered to the end: that it drains is what they want to know.
+    let (_stop_operations, operations_stopping) = watch::channel(());
     let watcher = tokio::spawn(disk::watch(log.clone(), dir.root().to_owned(), config.min_free_disk));
     if let Some(listener) = operations {
         let committed = metrics.tree_size.clone();
-        let served = ops::serve(log.clone(), listener, config.ops, registry.clone(), committed, until_closed(stopping.clone()));
+        let served = ops::serve(log.clone(), listener, config.ops, registry.clone(), committed, until_closed(operations_stopping));
         tokio::spawn(served);
     }
     let http_metrics = HttpMetrics::new(&registry)?;
@@ -127,6 +129,7 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
         ended = write_side.ended() => Some(ended),
         () = shutdown => None,
     };
+    log.drain();
     drop(stop);
     // It ends by its own deadline; a defect in it must not keep what waits from being committed.
     if let Err(error) = served.await {

@@ -71,8 +71,11 @@ async fn tiles_and_bundles_hash_up_to_the_root_at_every_awkward_size() {
     for size in [1, 255, 256, 257, 511, 513, 65_536, 65_537] {
         let (fixture, store) = Fixture::new();
         let (log, _write_side) = fixture.start(store).unwrap();
-        for ticket in log.add_batch((0..size.min(40_000)).map(entry)).into_iter().chain(log.add_batch((40_000..size).map(entry))) {
-            ticket.unwrap().await.unwrap();
+        // in pieces that certainly fit into the queue
+        for from in (0..size).step_by(40_000) {
+            for ticket in log.add_batch((from..size.min(from + 40_000)).map(entry)) {
+                ticket.unwrap().await.unwrap();
+            }
         }
         let head = log.published();
         assert_eq!((head.size().as_u64(), head.root()), (size, reference_root(size)));
@@ -276,4 +279,14 @@ async fn a_store_that_cannot_be_read_stops_the_write_side() {
     assert!(log.bundle(BundleId::new(0, 1).unwrap()).is_err());
     assert_eq!(add(&log, 1).await, Err(AddError::Failed));
     write_side.ended().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_draining_log_says_so_and_still_adds_what_has_begun() {
+    let (fixture, store) = Fixture::new();
+    let (log, _write_side) = fixture.start(store).unwrap();
+    assert_eq!(log.accepting(), Ok(()));
+    log.drain();
+    assert_eq!(log.accepting(), Err(AddError::ShuttingDown));
+    assert_eq!(add(&log, 0).await.unwrap().as_u64(), 0);
 }
