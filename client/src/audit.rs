@@ -8,6 +8,7 @@
 //! because the root of a full bundle is a leaf of the tree of bundles: an [`Appender`] that is fed those computes the same nodes, 8
 //! heights up. Entries are hashed where they lie in the bundle.
 
+use std::fmt;
 use std::path::PathBuf;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -56,24 +57,20 @@ pub enum AuditError {
     #[error(transparent)]
     Appender(#[from] AppenderError),
     /// Two heads that cannot both be of one log.
-    #[error("{source}. {}", evidence(kept, heads))]
+    #[error("{source}. {}", evidence)]
     Conflict {
         /// What is wrong between them.
         source: ReadError,
         /// Both.
-        heads: Box<ConflictingHeads>,
-        /// In which file both are, or why they could not be written.
-        kept: Result<PathBuf, HeadStoreError>,
+        evidence: Box<Evidence>,
     },
     /// The log did not show that its head continues the one of the last audit.
-    #[error("the log did not show that it continues what the last audit saw: {source}. {}", evidence(kept, heads))]
+    #[error("the log did not show that it continues what the last audit saw: {source}. {}", evidence)]
     Unproven {
         /// Why it could not be shown.
         source: ReadError,
         /// Both heads.
-        heads: Box<ConflictingHeads>,
-        /// In which file both are, or why they could not be written.
-        kept: Result<PathBuf, HeadStoreError>,
+        evidence: Box<Evidence>,
     },
     /// The last audit's head could not be read or kept.
     #[error(transparent)]
@@ -87,14 +84,28 @@ impl AuditError {
     }
 }
 
-/// What to do with two heads. What a full disk keeps from a file goes into the message: it may be all the evidence there is.
-fn evidence(kept: &Result<PathBuf, HeadStoreError>, heads: &ConflictingHeads) -> String {
-    match kept {
-        Ok(path) => format!("Both heads are kept in {}: keep that file, and show it to others who use this log", terminal::path(path)),
-        Err(error) => format!(
-            "Both heads could not be kept ({error}). Save the lines below as a file, and show it to others who use this log:\n{}",
-            heads.to_printable()
-        ),
+/// Two heads of a log that could not be brought together, and where they are.
+#[derive(Debug)]
+pub struct Evidence {
+    /// The heads.
+    pub heads: ConflictingHeads,
+    /// In which file both are, or why they could not be written.
+    pub kept: Result<PathBuf, HeadStoreError>,
+}
+
+/// What to do with them. What a full disk keeps from a file goes into the message: it may be all the evidence there is.
+impl fmt::Display for Evidence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kept {
+            Ok(path) => {
+                write!(f, "Both heads are kept in {}: keep that file, and show it to others who use this log", terminal::path(path))
+            }
+            Err(error) => write!(
+                f,
+                "Both heads could not be kept ({error}). Save the lines below as a file, and show it to others who use this log:\n{}",
+                self.heads.to_printable()
+            ),
+        }
     }
 }
 
@@ -112,13 +123,13 @@ pub async fn audit(log: &VerifiedLog, policy: &Policy, heads: &HeadStore, progre
         match log.extends(old.checkpoint()).await {
             Ok(()) => {}
             Err(source @ (ReadError::Inconsistent { .. } | ReadError::Shrunk { .. })) => {
-                let (pair, kept) = heads.keep_pair(ConflictingHeads::FORMAT, old, log);
-                return Err(AuditError::Conflict { source, heads: pair, kept });
+                let evidence = Box::new(heads.keep_pair(ConflictingHeads::FORMAT, old, log));
+                return Err(AuditError::Conflict { source, evidence });
             }
             // Whoever hides a fork can withhold the proof of it.
             Err(source) => {
-                let (pair, kept) = heads.keep_pair(ConflictingHeads::FORMAT_UNPROVEN, old, log);
-                return Err(AuditError::Unproven { source, heads: pair, kept });
+                let evidence = Box::new(heads.keep_pair(ConflictingHeads::FORMAT_UNPROVEN, old, log));
+                return Err(AuditError::Unproven { source, evidence });
             }
         }
     }

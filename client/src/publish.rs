@@ -121,7 +121,7 @@ pub fn receipt_name(leaf: &Hash) -> String {
 
 impl Publisher {
     /// Prepares to publish to the one log of `policy` that `origin` names, with receipts in `receipts`, which is created.
-    pub fn new(writer: Writer, policy: Policy, origin: &str, receipts: &Path, concurrency: usize) -> Result<Self, PublishError> {
+    pub fn new(writer: Writer, policy: &Policy, origin: &str, receipts: &Path, concurrency: usize) -> Result<Self, PublishError> {
         // Under a policy with several logs, a receipt of any other would pass for one of this.
         let policy = Arc::new(policy.only(origin).ok_or_else(|| PublishError::UnlistedLog { origin: origin.into() })?);
         let writer = writer.under(Arc::clone(&policy));

@@ -15,6 +15,7 @@ use tlog::checkpoint::{SignedCheckpoint, SignedCheckpointError, VerifyCheckpoint
 use tlog::note::MAX_NOTE;
 use tlog::policy::Policy;
 
+use super::Evidence;
 use crate::verified::VerifiedLog;
 use crate::{durable, terminal};
 
@@ -146,20 +147,15 @@ impl HeadStore {
     }
 
     /// Writes both heads into a file of their own. They are given back too, for when that fails.
-    pub(super) fn keep_pair(
-        &self,
-        format: &str,
-        earlier: &SignedCheckpoint,
-        log: &VerifiedLog,
-    ) -> (Box<ConflictingHeads>, Result<PathBuf, HeadStoreError>) {
+    pub(super) fn keep_pair(&self, format: &str, earlier: &SignedCheckpoint, log: &VerifiedLog) -> Evidence {
         let (earlier, served) = (earlier.to_string(), log.head().signed().to_string());
-        let heads = Box::new(ConflictingHeads { format: format.to_owned(), seen_at: Timestamp::now(), earlier, served });
+        let heads = ConflictingHeads { format: format.to_owned(), seen_at: Timestamp::now(), earlier, served };
         // The same pair gives the same name, so that repeated audits do not fill the disk.
         let pair = Hash::sha256([heads.earlier.as_str(), &heads.served].concat().as_bytes()).to_hex();
         let kind = if format == ConflictingHeads::FORMAT { "conflict" } else { "unproven" };
         let path = self.directory.join(format!("{}.{kind}-{}.json", name(log), &pair[..16]));
         let kept = self.write(path.clone(), heads.to_json().as_bytes()).map(|()| path);
-        (heads, kept)
+        Evidence { heads, kept }
     }
 
     fn write(&self, path: PathBuf, bytes: &[u8]) -> Result<(), HeadStoreError> {

@@ -117,7 +117,7 @@ async fn publish(file: &Path, url: &str, policy: &Policy, receipts: &Path) -> Re
     let source = Source::new(&location, &options)?;
     let writer = Writer::new(source, policy.clone(), Duration::from_secs(20)).map_err(|error| Exit::Unavailable.because(error))?;
     // One at a time, so that a decision comes before the one that corrects it.
-    let publisher = Publisher::new(writer, policy.clone(), ORIGIN, receipts, 1)?;
+    let publisher = Publisher::new(writer, policy, ORIGIN, receipts, 1)?;
     let input = Input::at(file).map_err(|error| Exit::Usage.because(error))?;
     let (mut shown, mut told) = (0, Ok(()));
     let show = |event: Event<'_>| {

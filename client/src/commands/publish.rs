@@ -81,7 +81,7 @@ impl Publish {
         let origin = log_at(&source, &policy).await?;
         let wait = Duration::from_secs(self.log.wait);
         let writer = Writer::new(source, policy.clone(), wait).map_err(|error| Exit::Usage.because(error))?;
-        Ok(Publisher::new(writer, policy, &origin, &self.receipts, self.concurrency.into())?)
+        Ok(Publisher::new(writer, &policy, &origin, &self.receipts, self.concurrency.into())?)
     }
 
     fn show(&self, event: &Event<'_>, bar: &ProgressBar, told: &mut Result<(), Failure>) {

@@ -77,8 +77,8 @@ async fn a_growing_log_continues_what_was_seen() {
 }
 
 fn conflict(state: &Path, error: &AuditError) -> ConflictingHeads {
-    let AuditError::Conflict { kept, .. } = error else { panic!("no conflict: {error}") };
-    let kept = kept.as_ref().unwrap();
+    let AuditError::Conflict { evidence, .. } = error else { panic!("no conflict: {error}") };
+    let kept = evidence.kept.as_ref().unwrap();
     assert!(kept.starts_with(state));
     serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap()
 }
@@ -123,12 +123,15 @@ async fn a_conflict_that_cannot_be_written_is_still_told_with_both_heads() {
     *server.tree() = Tree::new(999);
     let error = run(&server, state.path()).await.unwrap_err();
     let written = conflict(state.path(), &error);
-    let AuditError::Conflict { kept: Ok(path), .. } = &error else { panic!("{error}") };
+    let AuditError::Conflict { evidence, .. } = &error else { panic!("{error}") };
+    let path = evidence.kept.as_ref().unwrap();
     // A directory in the file's place.
     std::fs::remove_file(path).unwrap();
     std::fs::create_dir(path).unwrap();
     let error = run(&server, state.path()).await.unwrap_err();
-    let AuditError::Conflict { kept: Err(_), heads, .. } = &error else { panic!("{error}") };
+    let AuditError::Conflict { evidence, .. } = &error else { panic!("{error}") };
+    assert!(evidence.kept.is_err());
+    let heads = &evidence.heads;
     assert_eq!((&heads.earlier, &heads.served), (&written.earlier, &written.served));
     let told = error.to_string();
     let printed: ConflictingHeads = serde_json::from_str(&told[told.find('{').unwrap()..]).unwrap();
@@ -146,7 +149,8 @@ async fn both_heads_are_kept_when_the_log_withholds_or_garbles_the_proof() {
         *server.tree() = Tree::new(1100);
         server.fault(move |path| path.starts_with("tile/0").then(answer));
         let error = run(&server, state.path()).await.unwrap_err();
-        let AuditError::Unproven { kept: Ok(kept), .. } = &error else { panic!("{error}") };
+        let AuditError::Unproven { evidence, .. } = &error else { panic!("{error}") };
+        let kept = evidence.kept.as_ref().unwrap();
         let heads: ConflictingHeads = serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap();
         assert_eq!((heads.earlier.as_bytes(), heads.format.as_str()), (seen.as_slice(), ConflictingHeads::FORMAT_UNPROVEN));
         assert_eq!(heads.served, server.tree().checkpoint().to_string());

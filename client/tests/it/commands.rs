@@ -132,10 +132,10 @@ async fn a_receipt_of_another_log_of_the_policy_is_not_taken() {
     let policy = tlog::policy::Policy::parse(two_logs(None, None).as_bytes()).unwrap();
     let writer = || Writer::new(server.source(), policy.clone(), std::time::Duration::ZERO).unwrap();
     let input = acta_client::publish::Input::at(&dir.path().join("in.jsonl")).unwrap();
-    let publisher = Publisher::new(writer(), policy.clone(), "log.test/two", &dir.path().join("receipts"), 1).unwrap();
+    let publisher = Publisher::new(writer(), &policy, "log.test/two", &dir.path().join("receipts"), 1).unwrap();
     let error = publisher.run(&[input], |_| ()).await.unwrap_err();
     assert!(matches!(&error, PublishError::Submit { source, .. } if source.is_false_claim()), "{error}");
-    let unlisted = Publisher::new(writer(), policy.clone(), "log.test/three", dir.path(), 1).unwrap_err();
+    let unlisted = Publisher::new(writer(), &policy, "log.test/three", dir.path(), 1).unwrap_err();
     assert!(matches!(unlisted, PublishError::UnlistedLog { .. }), "{unlisted}");
 }
 

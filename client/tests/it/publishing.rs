@@ -37,7 +37,7 @@ impl Desk {
 
     async fn publish(&self, server: &Server, options: &Options) -> Result<Summary, PublishError> {
         let writer = Writer::new(server.source_with(options), policy(), options.wait).unwrap();
-        let publisher = Publisher::new(writer, policy(), ORIGIN, &self.receipts(), 8)?;
+        let publisher = Publisher::new(writer, &policy(), ORIGIN, &self.receipts(), 8)?;
         publisher.run(&self.inputs(), |_| ()).await
     }
 
@@ -182,7 +182,7 @@ async fn receipts_of_another_log_stop_the_run_before_anything_is_sent() {
     let desk = Desk::new(&["a"]);
     let writer = Writer::new(server.source(), policy(), Duration::ZERO).unwrap();
     let two = Policy::without_witnesses(key("log.test/two").verifier_key().clone(), None).unwrap();
-    drop(Publisher::new(writer, two, "log.test/two", &desk.receipts(), 1).unwrap());
+    drop(Publisher::new(writer, &two, "log.test/two", &desk.receipts(), 1).unwrap());
     let error = desk.publish(&server, &impatient()).await.unwrap_err();
     assert!(matches!(error, PublishError::State(StateError::OtherLog { .. })), "{error}");
     assert_eq!(server.requests(), Vec::<String>::new());
