@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::TreeSize;
+use crate::checkpoint::Origin;
 use crate::hash::Hash;
 use crate::key::{Algorithm, InvalidVerifierKey, SigningKey};
 
