@@ -1,6 +1,6 @@
 //! What each command does: library calls, and what is printed of them.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -113,6 +113,7 @@ fn load_config(path: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {
 fn log_messages(messages: &MessagesSection) -> anyhow::Result<()> {
     let filter = tracing_subscriber::EnvFilter::try_new(&messages.level).map_err(|error| anyhow!("messages.level: {error}"))?;
     let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let subscriber = subscriber.with_ansi(std::io::stderr().is_terminal());
     match messages.format {
         MessageFormat::Human => subscriber.init(),
         MessageFormat::Json => subscriber.json().init(),
