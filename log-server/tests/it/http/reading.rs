@@ -315,3 +315,28 @@ async fn an_address_with_markup_in_it_is_not_repeated_on_the_page() {
     let server = Server::with(|http| http.public_url = Some("https://log.example.org/a".to_owned())).await;
     assert!(server.connect().await.get("/").await.text().contains("https://log.example.org/a/add"));
 }
+
+#[tokio::test]
+async fn every_partial_bundle_is_a_prefix_of_the_full_one_whether_that_is_in_memory_or_not() {
+    let server = Server::start().await;
+    server.fill(300).await;
+    let mut client = server.connect().await;
+    let mut check = async |name: &str, width: u16| {
+        let part = client.request("GET", &format!("/tile/entries/{name}.p/{width}"), "accept-encoding: gzip\r\n", b"").await;
+        let mut bytes = part.body.clone();
+        if part.header("content-encoding") == "gzip" {
+            bytes.clear();
+            flate2::read::GzDecoder::new(part.body.as_slice()).read_to_end(&mut bytes).unwrap();
+        }
+        let entries = parse_bundle(&bytes, width).unwrap();
+        let first = if name == "000" { 0 } else { 256 };
+        assert!(entries.iter().zip(first..).all(|(found, number)| *found == entry(number)), "{name} {width}");
+    };
+    for width in [1, 128, 255] {
+        check("000", width).await; // the full bundle is read, and kept from then on
+        check("000", width).await;
+    }
+    for width in [1, 44] {
+        check("001", width).await; // there is no full one yet
+    }
+}
