@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use log_server::data_dir::DataDir;
 use log_server::store::{RocksOptions, RocksStore, Store};
@@ -83,11 +84,12 @@ fn killing_it_at_random_moments_under_load_loses_nothing_acknowledged() {
     let dir = home.path().join("log");
     init(&dir);
     let (next, acknowledged) = (AtomicU64::new(0), Mutex::new(HashMap::new()));
-    let mut published = 0;
+    let (mut published, mut killed_in_recovery) = (0, 0);
     for crash in 0..crashes {
-        if random.below(4) == 0 {
-            // recovery itself is killed now and then
-            drop(Server::try_start(&dir, &[]).map(|mut server| server.kill()));
+        // recovery itself is killed, several times over, before it may come to its end
+        for _ in 0..2 {
+            let listened = Server::start_and_kill(&dir, Duration::from_micros(random.below(60_000)));
+            killed_in_recovery += u64::from(!listened);
         }
         let mut server = Server::start(&dir, &[]);
         let head = server.connect().get("/checkpoint").unwrap();
@@ -98,5 +100,9 @@ fn killing_it_at_random_moments_under_load_loses_nothing_acknowledged() {
         write_and_kill(&mut server, 1 + random.below(400), &next, &acknowledged);
     }
     check(&dir, &acknowledged);
-    println!("{crashes} crashes, {} acknowledged", acknowledged.lock().unwrap().len());
+    assert!(killed_in_recovery > 0, "some kills come before it listens");
+    println!(
+        "{crashes} crashes under load, {killed_in_recovery} kills before it listened, {} acknowledged",
+        acknowledged.lock().unwrap().len()
+    );
 }

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 pub(crate) const ORIGIN: &str = "log.test/2026";
 
@@ -74,6 +75,25 @@ impl Server {
                 Err(told)
             }
         }
+    }
+
+    /// Starts the log in `dir` and kills it after `life`, wherever it then is: most starts take some tens of milliseconds. Says whether it
+    /// had come to listening.
+    pub(crate) fn start_and_kill(dir: &Path, life: Duration) -> bool {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_acta-log"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--dir"])
+            .arg(dir)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(life); // what is waited for is nothing but a moment
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let mut told = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
+        told.contains("listening on")
     }
 
     /// SIGKILL: the process has no chance to do anything.
