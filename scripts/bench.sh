@@ -29,7 +29,7 @@ fi
 
 new_log() {
   rm -rf "$WORK/log"
-  "$LOG_PROGRAM" init --dir "$WORK/log" --origin bench.example/log >/dev/null
+  "$LOG_PROGRAM" init --dir "$WORK/log" --origin bench.example/log --admission open >/dev/null
   start_log "$WORK/log" 127.0.0.1:0 "${ON_SERVER_CORE[@]}"
 }
 

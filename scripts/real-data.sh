@@ -45,7 +45,7 @@ COUNT=$(wc -l <"$LINES")
 DISTINCT=$(sort -u "$LINES" | wc -l)
 echo "$COUNT decisions ($DISTINCT distinct) of $INPUT, $(wc -c <"$LINES") bytes"
 
-"$LOG_PROGRAM" init --dir "$DIR" --origin real-data.example/log >"$WORK/init.out"
+"$LOG_PROGRAM" init --dir "$DIR" --origin real-data.example/log --admission open >"$WORK/init.out"
 start_log "$DIR" 127.0.0.1:0
 ADDRESS=$LOG_ADDRESS
 

@@ -33,7 +33,7 @@ measure() {
   local title=$1 before ticks begun
   shift
   rm -rf "$WORK/log"
-  "$LOG_PROGRAM" init --dir "$WORK/log" --origin syncs.example/log >/dev/null
+  "$LOG_PROGRAM" init --dir "$WORK/log" --origin syncs.example/log --admission open >/dev/null
   : >"$WORK/trace"
   start_log "$WORK/log" 127.0.0.1:0 "$@"
   begun=$(wc -l <"$WORK/trace") # what the start took is not the adds'

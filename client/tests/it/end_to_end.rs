@@ -52,7 +52,7 @@ impl Desk {
     /// A directory with a new log in it.
     fn new() -> Self {
         let desk = Desk { dir: tempfile::tempdir().unwrap() };
-        let init = desk.run(acta_log(), &["init", "--dir", "log", "--origin", ORIGIN]);
+        let init = desk.run(acta_log(), &["init", "--dir", "log", "--origin", ORIGIN, "--admission", "open"]);
         assert!(init.status.success(), "{init:?}");
         desk
     }
@@ -195,7 +195,7 @@ fn a_log_that_is_away_or_not_the_one_meant_is_told_apart() {
     assert!(desk.acta_at(3, &nobody, &publish).contains("did not answer"));
     desk.acta_at(3, &format!("{}/elsewhere", log.url), &["checkpoint"]);
     // The policy of another log of the same name: nothing is sent.
-    let init = desk.run(acta_log(), &["init", "--dir", "other", "--origin", ORIGIN]);
+    let init = desk.run(acta_log(), &["init", "--dir", "other", "--origin", ORIGIN, "--admission", "open"]);
     assert!(init.status.success());
     let wrong = ["publish", "--log", &log.url, "--policy", "other/policy", "--receipts", "receipts", "in.jsonl"];
     assert!(desk.acta(1, &wrong).contains("nothing was published"));

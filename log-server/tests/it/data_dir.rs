@@ -72,14 +72,14 @@ fn init_writes_what_others_need_and_keeps_the_key_secret() {
 #[test]
 fn init_goes_over_nothing() {
     let (_home, dir) = log_of(0);
-    let told = refused(&["init", "--dir", text(&dir), "--origin", ORIGIN]);
+    let told = refused(&["init", "--dir", text(&dir), "--origin", ORIGIN, "--admission", "open"]);
     assert!(told.contains("exists already"), "{told}");
 }
 
 #[test]
 fn an_origin_with_a_space_is_refused() {
     let home = tempfile::tempdir().unwrap();
-    let told = refused(&["init", "--dir", text(&home.path().join("log")), "--origin", "my log"]);
+    let told = refused(&["init", "--dir", text(&home.path().join("log")), "--origin", "my log", "--admission", "open"]);
     assert!(told.contains("space"), "{told}");
     assert!(!home.path().join("log").exists(), "nothing is left behind");
 }
@@ -172,7 +172,7 @@ fn an_old_store_beside_the_anchor_of_a_new_log_is_refused() {
     let (home, dir) = log_of(3);
     let new = home.path().join("new");
     fs::copy(dir.join("log.vkey"), dir.join("log.key.vkey")).unwrap();
-    good(&["init", "--dir", text(&new), "--origin", ORIGIN, "--key", text(&dir.join("log.key"))]);
+    good(&["init", "--dir", text(&new), "--origin", ORIGIN, "--admission", "open", "--key", text(&dir.join("log.key"))]);
     fs::remove_dir_all(new.join("db")).unwrap();
     copy(&dir.join("db"), &new.join("db"));
     let told = serve_refuses(&new);

@@ -28,7 +28,7 @@ pub(crate) fn refused(args: &[&str]) -> String {
 }
 
 pub(crate) fn init(dir: &Path) {
-    good(&["init", "--dir", dir.to_str().unwrap(), "--origin", ORIGIN]);
+    good(&["init", "--dir", dir.to_str().unwrap(), "--origin", ORIGIN, "--admission", "open"]);
 }
 
 /// A running `acta-log serve`. It is killed when dropped.

@@ -43,7 +43,7 @@ impl Server {
             let parent = directory.parent().unwrap_or(directory);
             std::fs::create_dir_all(parent).map_err(|error| wrong_file(parent, error))?;
             let mut init = Command::new(&program);
-            init.arg("init").arg("--dir").arg(directory).args(["--origin", origin]).kill_on_drop(true);
+            init.arg("init").arg("--dir").arg(directory).args(["--origin", origin, "--admission", "open"]).kill_on_drop(true);
             let output = init.output().await.map_err(|error| not_found(&program, &error))?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr);
