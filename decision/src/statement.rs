@@ -120,7 +120,7 @@ impl Draft {
         signatures.sort_by(|one, other| place(one).cmp(&place(other)));
         signatures.dedup();
         let note = Note::new(&self.text, signatures)?;
-        Statement::from_note(note, self.clone())
+        Statement::from_note(&note, self.clone())
     }
 }
 
@@ -151,10 +151,10 @@ impl Statement {
         }
         let note = Note::parse(entry)?;
         let draft = Draft::from_text(note.text().to_owned())?;
-        Statement::from_note(note, draft)
+        Statement::from_note(&note, draft)
     }
 
-    fn from_note(note: Note, draft: Draft) -> Result<Statement, Malformed> {
+    fn from_note(note: &Note, draft: Draft) -> Result<Statement, Malformed> {
         let signatures = note.signatures();
         if signatures.len() > MAX_SIGNATURES {
             return Err(Malformed::TooManySignatures);
@@ -246,3 +246,6 @@ impl fmt::Display for Statement {
 fn place(signature: &Signature) -> (&str, u32) {
     (signature.name.as_str(), signature.key_id.as_u32())
 }
+
+#[cfg(test)]
+mod tests;

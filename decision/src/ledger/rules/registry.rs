@@ -23,18 +23,18 @@ impl<L: LedgerRead> Case<'_, L> {
             return Err(Refusal::CharterVersion(charter.version).into());
         }
         superfluous(&self.statement.signers, |signer| log_keys.iter().any(|key| key.to_string() == signer.as_str()))?;
-        Ok(self.registry_row(Registry::new(&charter.by, 0), What::Charter))
+        Ok(self.registry_row(&Registry::new(&charter.by, 0), What::Charter))
     }
 
     pub(super) fn registrar_change(&self, change: &RegistrarChange) -> Result<Changes, ApplyError<L::Error>> {
         let registry = registry(self.ledger)?;
         self.signed_by_registrars(&registry, &[])?;
-        Ok(self.registry_row(Registry::new(&change.by, self.index), What::RegistrarChange))
+        Ok(self.registry_row(&Registry::new(&change.by, self.index), What::RegistrarChange))
     }
 
-    fn registry_row(&self, registry: Registry, what: What) -> Changes {
+    fn registry_row(&self, registry: &Registry, what: What) -> Changes {
         let mut changes = Changes::default();
-        changes.put(rows::registry_key(), &registry);
+        changes.put(rows::registry_key(), registry);
         changes.put(rows::entry_key(self.index), &Entry::new(self.leaf, what));
         changes
     }

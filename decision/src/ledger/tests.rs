@@ -1,0 +1,7 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+mod chains;
+mod numbers;
+mod refusals;
+mod state;
+mod world;
