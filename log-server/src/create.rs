@@ -15,7 +15,7 @@ use tlog::{Hash, TreeSize};
 use crate::anchor::Anchor;
 use crate::data_dir::{DataDir, LockError, sync_parent};
 use crate::head::Head;
-use crate::store::{Identity, LogId, RocksOptions, RocksStore, StoreError};
+use crate::store::{Admits, Identity, LogId, RocksOptions, RocksStore, StoreError};
 
 /// A log could not be created.
 #[derive(Debug, thiserror::Error)]
@@ -62,7 +62,7 @@ pub fn create(dir: &DataDir, origin: &Origin, key: &SigningKey, log_id: LogId, o
     let policy = Policy::without_witnesses(verifier_key.clone(), None).map_err(|_| CreateError::Sign)?;
     write_synced(&dir.policy(), &policy.to_string()).map_err(|error| CreateError::Write(dir.policy(), error))?;
 
-    let identity = Identity { origin: origin.to_string(), verifier_key: verifier_key.to_string(), log_id };
+    let identity = Identity { origin: origin.to_string(), verifier_key: verifier_key.to_string(), log_id, admits: Admits::Open };
     RocksStore::create(&dir.db(), options, &identity, &head.tree_state())?;
     Anchor::create(&dir.anchor(), head.anchored(log_id))
         .and_then(|_| sync_parent(dir.root()))

@@ -18,7 +18,7 @@ use crate::metrics::Metrics;
 use crate::queue::AddError;
 use crate::startup::StartupError;
 
-use crate::store::{Identity, LogId, MemoryStore, Store, TreeState};
+use crate::store::{Admits, Identity, LogId, MemoryStore, Store, TreeState};
 
 pub(crate) const ORIGIN: &str = "log.test/2026";
 
@@ -27,7 +27,7 @@ pub(crate) fn key() -> SigningKey {
 }
 
 pub(crate) fn identity() -> Identity {
-    Identity { origin: ORIGIN.into(), verifier_key: key().verifier_key().to_string(), log_id: LogId([1; 16]) }
+    Identity { origin: ORIGIN.into(), verifier_key: key().verifier_key().to_string(), log_id: LogId([1; 16]), admits: Admits::Open }
 }
 
 pub(crate) fn empty_tree() -> TreeState {

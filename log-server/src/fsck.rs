@@ -105,8 +105,11 @@ pub fn check<S: Store>(store: &S, key: &VerifierKey, anchored: Option<Anchored>,
             return report;
         }
     };
-    let first_look =
-        [startup::rebuild_edge(store, &head).map(drop), anchored.map_or(Ok(()), |anchored| startup::check_anchor(store, &head, anchored))];
+    let first_look = [
+        startup::rebuild_edge(store, &head).map(drop),
+        anchored.map_or(Ok(()), |anchored| startup::check_anchor(store, &head, anchored)),
+        startup::check_ledger(store, &head),
+    ];
     report.problems.extend(first_look.into_iter().filter_map(Result::err).map(Problem::from));
 
     let mut walk = Walk { store, key, edge: Appender::new(), next_head: None, report };

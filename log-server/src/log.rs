@@ -103,6 +103,7 @@ impl<S: Store> Log<S> {
         let head = startup::check_identity(&store, &verifier_key)?;
         let edge = startup::rebuild_edge(&store, &head)?;
         startup::check_anchor(&store, &head, anchored)?;
+        startup::check_ledger(&store, &head)?;
         anchor.record(head.anchored(anchored.log_id)).map_err(StartupError::Anchor)?;
         metrics.started(head.size());
 
@@ -171,7 +172,7 @@ impl<S: Store> Log<S> {
     pub fn add_batch(&self, entries: impl IntoIterator<Item = Bytes>) -> Vec<Result<Ticket, AddError>> {
         // Hash first, so that the queue is locked for as short a time as can be.
         let admitted: Vec<_> = entries.into_iter().map(|entry| self.admit(&entry).map(|leaf| (entry, leaf))).collect();
-        let mut results: Vec<_> = admitted.iter().map(|each| each.as_ref().map(|_| None).map_err(|error| *error)).collect();
+        let mut results: Vec<_> = admitted.iter().map(|each| each.as_ref().map(|_| None).map_err(AddError::clone)).collect();
         let mut pending = results.iter_mut().filter(|each| each.is_ok());
         self.inner.queue.push(admitted.into_iter().flatten(), |each| {
             if let Some(slot) = pending.next() {
@@ -279,7 +280,7 @@ impl<S: Store> Log<S> {
     fn reading<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
         read().inspect_err(|error| {
             tracing::error!("{error}");
-            self.inner.queue.fail(AddError::Failed);
+            self.inner.queue.fail(&AddError::Failed);
         })
     }
 
@@ -354,8 +355,8 @@ impl<S: Store> Nodes<'_, S> {
 /// Gives each adder its index. One task for all, so that the sequencer wakes the runtime once a commit.
 async fn hand_out(mut answered: mpsc::UnboundedReceiver<Answers>) {
     while let Some(answers) = answered.recv().await {
-        for (answer, index) in answers {
-            let _ = answer.send(Ok(index)); // a client that left needs no answer
+        for (answer, outcome) in answers {
+            let _ = answer.send(outcome); // a client that left needs no answer
         }
     }
 }
@@ -365,7 +366,7 @@ fn spawn<S: Store>(sequencer: Sequencer<S>) -> WriteSide {
     struct Ended(Arc<Queue>);
     impl Drop for Ended {
         fn drop(&mut self) {
-            self.0.fail(self.0.closed().unwrap_or(AddError::Failed));
+            self.0.fail(&self.0.closed().unwrap_or(AddError::Failed));
         }
     }
     let (done, ended) = oneshot::channel();

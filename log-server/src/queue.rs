@@ -14,7 +14,7 @@ use tlog::{Hash, LeafIndex};
 use tokio::sync::oneshot;
 
 /// An entry was not added, and nothing of it is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddError {
     /// The entry has no bytes.
@@ -113,7 +113,7 @@ impl Queue {
 
     /// Why nothing is taken in any more, if so.
     pub(crate) fn closed(&self) -> Option<AddError> {
-        self.state().closed
+        self.state().closed.clone()
     }
 
     /// Puts entries in, in their order. Those that do not fit are refused, each by itself.
@@ -121,7 +121,7 @@ impl Queue {
         let mut state = self.state();
         for (entry, leaf) in entries {
             let full = state.waiting.len() >= self.limits.entries || state.bytes + entry.len() > self.limits.bytes;
-            let refusal = state.closed.or(full.then_some(AddError::Overloaded));
+            let refusal = state.closed.clone().or(full.then_some(AddError::Overloaded));
             if let Some(refusal) = refusal {
                 each(Err(refusal));
                 continue;
@@ -159,20 +159,20 @@ impl Queue {
     /// Takes nothing in any more; what waits is still taken out.
     pub(crate) fn close(&self, reason: AddError) {
         let mut state = self.state();
-        state.closed.get_or_insert(reason);
+        let _ = state.closed.get_or_insert(reason);
         drop(state);
         self.arrived.notify_all();
     }
 
     /// Takes nothing in any more and answers all that wait with `reason`.
-    pub(crate) fn fail(&self, reason: AddError) {
+    pub(crate) fn fail(&self, reason: &AddError) {
         let mut state = self.state();
-        state.closed = Some(reason);
+        state.closed = Some(reason.clone());
         state.bytes = 0;
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
         for Waiting { answer, .. } in waiting {
-            let _ = answer.send(Err(reason)); // a client that left needs no answer
+            let _ = answer.send(Err(reason.clone())); // a client that left needs no answer
         }
         self.arrived.notify_all();
     }
@@ -246,7 +246,7 @@ mod tests {
     async fn a_failed_queue_answers_everybody() {
         let queue = limits(10, 100, 10, 100);
         let ticket = push(&queue, 1).unwrap();
-        queue.fail(AddError::Failed);
+        queue.fail(&AddError::Failed);
         assert_eq!(ticket.await, Err(AddError::Failed));
         assert!(queue.take().is_none());
         assert_eq!(push(&queue, 1).unwrap_err(), AddError::Failed);

@@ -65,9 +65,12 @@ pub enum SequencerError {
     Panicked,
 }
 
+/// What becomes of an entry.
+pub(crate) type Outcome = Result<LeafIndex, AddError>;
+
 /// Answers of one commit. They are handed over together, because waking the server's threads once for each would cost a system call
 /// for each.
-pub(crate) type Answers = Vec<(oneshot::Sender<Result<LeafIndex, AddError>>, LeafIndex)>;
+pub(crate) type Answers = Vec<(oneshot::Sender<Outcome>, Outcome)>;
 
 /// See the module's documentation.
 pub(crate) struct Sequencer<S> {
@@ -90,7 +93,7 @@ impl<S: Store> Sequencer<S> {
     pub(crate) fn run(mut self) -> Result<(), SequencerError> {
         while let Some(batch) = self.queue.take() {
             if let Err(error) = self.handle(batch) {
-                self.queue.fail(AddError::Failed);
+                self.queue.fail(&AddError::Failed);
                 return Err(error);
             }
         }
@@ -106,7 +109,7 @@ impl<S: Store> Sequencer<S> {
             self.commit(&entries, &leaves)?;
         }
         self.metrics.duplicates_total.inc_by(u64::try_from(duplicates).unwrap_or(u64::MAX));
-        let answers = batch.into_iter().map(|waiting| waiting.answer).zip(indexes).collect();
+        let answers = batch.into_iter().map(|waiting| waiting.answer).zip(indexes.into_iter().map(Ok)).collect();
         // Without a receiver nobody waits any more: the server is gone, and the entries are stored all the same.
         drop(self.answers.send(answers));
         Ok(())
@@ -141,7 +144,7 @@ impl<S: Store> Sequencer<S> {
         let head = self.sign(&edge)?;
         let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
 
-        let commit = Commit { leaves, tiles, tree: head.tree_state(), publish: self.publisher.publishes_at_once() };
+        let commit = Commit { leaves, tiles, tree: head.tree_state(), publish: self.publisher.publishes_at_once(), ledger: None };
         self.store.commit(staged, &commit)?;
         self.anchor.record(head.anchored(self.log_id)).map_err(SequencerError::Anchor)?;
         self.edge = edge;

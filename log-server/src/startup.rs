@@ -7,7 +7,8 @@
 //! 2. It holds a log, of this origin and key ([`check_identity`]).
 //! 3. The right edge, rebuilt from the stored tiles, has the root of the stored head; the entries of the last bundles hash to their
 //!    leaf hashes; nothing reaches beyond the head ([`rebuild_edge`]).
-//! 4. The anchor is this log's, the store is not behind it, and has its root at its size ([`check_anchor`]).
+//! 4. The anchor is this log's, the store is not behind it, and has its root at its size ([`check_anchor`]); and the ledger, where one is
+//!    kept, is drawn from all of the entries ([`check_ledger`]).
 //! 5. What recovery read back is durable ([`RocksStore::open`] sees to that before it returns; [`crate::open`] sees to it that nothing is
 //!    opened for writing before it has passed 2 to 4).
 
@@ -22,7 +23,7 @@ use crate::store::RocksStore;
 
 use crate::anchor::Anchored;
 use crate::head::Head;
-use crate::store::{Damage, Extent, Store, StoreError};
+use crate::store::{Admits, Damage, Extent, Store, StoreError};
 
 /// How many of the last bundles have their entries hashed again at every start. A crash can only have hurt what was written last;
 /// the rest is for `fsck`.
@@ -98,6 +99,18 @@ pub enum StartupError {
         /// The anchor's size.
         anchored: TreeSize,
     },
+    /// The ledger was not drawn from exactly this tree.
+    #[error(
+        "the ledger, which says who may issue what, {}, and the log has {size} entries: it was being made anew, or its rows were changed. \
+         Run `acta-log rebuild-ledger --dir DIR`, which draws it from the entries again",
+        ledger.map_or("is missing".to_owned(), |ledger| format!("was drawn from {ledger} entries"))
+    )]
+    LedgerDiffers {
+        /// The size of the tree that the ledger was drawn from, if there is one.
+        ledger: Option<TreeSize>,
+        /// The stored size.
+        size: TreeSize,
+    },
     /// The anchor could not be written.
     #[error("the anchor, the file that says how far this log has come, cannot be written: {0}. See the disk's free space and rights")]
     Anchor(std::io::Error),
@@ -170,6 +183,15 @@ pub fn check_anchor<S: Store>(store: &S, head: &Head, anchored: Anchored) -> Res
         return Err(StartupError::AnchorRootDiffers { size: anchored.size });
     }
     Ok(())
+}
+
+/// A log that takes statements in has its ledger, drawn from the newest tree: with an older one it would admit what must be refused.
+pub fn check_ledger<S: Store>(store: &S, head: &Head) -> Result<(), StartupError> {
+    if store.identity()?.admits == Admits::Open {
+        return Ok(());
+    }
+    let (ledger, size) = (store.ledger_size()?, head.size());
+    if ledger == Some(size) { Ok(()) } else { Err(StartupError::LedgerDiffers { ledger, size }) }
 }
 
 /// The root that the stored hashes give at `size`.

@@ -3,8 +3,12 @@
 //! The store is trusted for nothing but durability. Whoever holds its disk can stop the log; to make it sign another history they
 //! would have to get past the checks of [`crate::startup`] and the anchor, which lives outside of it.
 //!
-//! Only two things are ever written: the rows that create a log, and commits. A commit adds rows and replaces one, the tree state;
-//! no other row is changed or removed, so a reader needs no lock and no snapshot: what it reads below a size that was committed stays.
+//! Only two things are ever written: the rows that create a log, and commits. A commit adds rows and replaces the tree state and rows of
+//! the ledger; no other row is changed or removed, so a reader needs no lock and no snapshot: what it reads below a size that was
+//! committed stays.
+//!
+//! The ledger is a conclusion from the entries: who may issue what, and which decisions stand. It is written with the entries that it is
+//! drawn from, and it alone may be thrown away and drawn again.
 
 mod memory;
 mod rocks;
@@ -21,7 +25,7 @@ use tlog::tiles::TileId;
 use tlog::{Hash, LeafIndex, TreeSize};
 
 /// The version of the store's format; a store of another version is refused, never guessed at.
-pub const FORMAT_VERSION: u32 = 1;
+pub const FORMAT_VERSION: u32 = 2;
 
 /// Drawn at random when a log is created: two logs that share a name and key by mistake still differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +40,36 @@ pub struct Identity {
     pub verifier_key: String,
     /// What tells this log from every other.
     pub log_id: LogId,
+    /// Which entries it takes in.
+    pub admits: Admits,
 }
+
+/// Which entries a log takes in, fixed when it is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admits {
+    /// Any bytes. No ledger is kept.
+    Open,
+    /// Statements that the ledger allows.
+    Statements,
+}
+
+impl Admits {
+    /// The word for it, in the store, on the command line and in charters.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Admits::Open => "open",
+            Admits::Statements => "statements",
+        }
+    }
+
+    /// What that word means.
+    pub fn named(name: &str) -> Option<Self> {
+        [Admits::Open, Admits::Statements].into_iter().find(|admits| admits.name() == name)
+    }
+}
+
+/// Rows of the ledger by key. What they mean is the business of the crate `decision`.
+pub type LedgerRows = Vec<(Vec<u8>, Vec<u8>)>;
 
 /// The newest committed tree and the log's signature on it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +106,8 @@ pub struct Commit {
     pub tree: TreeState,
     /// Whether the head is published by this very commit, as it is where no witnesses have to agree.
     pub publish: bool,
+    /// The ledger's rows that the entries add or replace, where a ledger is kept; it then stands at the size of `tree`.
+    pub ledger: Option<LedgerRows>,
 }
 
 /// How far each kind of row reaches; in a store that is whole they all end where the tree does.
@@ -135,6 +170,9 @@ pub enum Damage {
     /// A row that describes the log itself is missing.
     #[error("the row `{0}` that describes the log is missing")]
     MissingMeta(&'static str),
+    /// The ledger is gone, because replacing it was cut short.
+    #[error("the ledger, which says who may issue what, is missing; `acta-log rebuild-ledger --dir DIR` makes it again")]
+    MissingLedger,
 }
 
 /// A durable home for one log.
@@ -187,6 +225,15 @@ pub trait Store: Send + Sync + 'static {
 
     /// Counts the hashes that tiles of each level have, from level 0, by reading all of them; for `fsck`.
     fn count_hashes(&self) -> Result<Vec<u64>, StoreError>;
+
+    /// The size of the tree that the ledger was drawn from; `None` where there is none, or an unfinished one.
+    fn ledger_size(&self) -> Result<Option<TreeSize>, StoreError>;
+
+    /// A row of the ledger.
+    fn ledger_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// Calls `visit` with each row of the ledger, in the order of keys, until it says `false`.
+    fn ledger_scan(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError>;
 }
 
 /// Adds `hashes` to the count of a level.

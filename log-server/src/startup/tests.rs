@@ -4,7 +4,7 @@ use tlog::key::{Algorithm, KeyName, SigningKey};
 
 use super::*;
 use crate::fixture::{Fixture, ORIGIN, empty_tree, entry, fill, identity, key};
-use crate::store::{Identity, MemoryStore};
+use crate::store::{Admits, Identity, MemoryStore};
 
 /// What starting the log of 300 entries says after `damage` was done to its store.
 async fn after(damage: impl FnOnce(&MemoryStore)) -> Result<(), StartupError> {
@@ -129,4 +129,21 @@ async fn another_name_or_key_is_refused() {
     let keyed = Identity { verifier_key: other.verifier_key().to_string(), ..identity() };
     let refusal = fixture.start(MemoryStore::create(keyed, empty_tree())).map(drop).unwrap_err();
     assert!(matches!(refusal, StartupError::OtherKey { .. }));
+}
+
+#[tokio::test]
+async fn a_ledger_that_is_not_drawn_from_all_entries_is_refused() {
+    let statements = Identity { admits: Admits::Statements, ..identity() };
+    for (stood_at, starts) in [(None, false), (Some(TreeSize::ZERO), true), (Some(TreeSize::new(1)), false)] {
+        let (fixture, _) = Fixture::new();
+        let store = MemoryStore::create(statements.clone(), empty_tree());
+        store.set_ledger_size(stood_at);
+        match fixture.start(store).map(drop) {
+            Ok(()) => assert!(starts, "started with a ledger at {stood_at:?}"),
+            Err(refusal) => {
+                assert!(!starts && matches!(refusal, StartupError::LedgerDiffers { ledger, .. } if ledger == stood_at), "{refusal}");
+                assert!(refusal.to_string().contains("acta-log rebuild-ledger"), "{refusal}");
+            }
+        }
+    }
 }

@@ -53,8 +53,13 @@ impl Reopen for OnDisk {
     }
 }
 
-/// Commits entries `from..to`; returns the edge after them.
-fn commit<S: Store>(store: &S, mut edge: Appender, to: u64, publish: bool) -> Appender {
+/// Commits entries up to `to`; returns the edge after them.
+fn commit<S: Store>(store: &S, edge: Appender, to: u64, publish: bool) -> Appender {
+    commit_with(store, edge, to, publish, None)
+}
+
+/// As [`commit`], with rows of the ledger.
+fn commit_with<S: Store>(store: &S, mut edge: Appender, to: u64, publish: bool, ledger: Option<LedgerRows>) -> Appender {
     let from = edge.size().as_u64();
     let entries: Vec<Bytes> = (from..to).map(entry).collect();
     let staged = store.stage(LeafIndex::new(from), &entries);
@@ -67,7 +72,7 @@ fn commit<S: Store>(store: &S, mut edge: Appender, to: u64, publish: bool) -> Ap
     }
     let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), edge.size(), edge.root());
     let tree = Head::new(SignedCheckpoint::sign(&checkpoint, &[&key()]).unwrap()).tree_state();
-    store.commit(staged, &Commit { leaves, tiles: rows.rows, tree, publish }).unwrap();
+    store.commit(staged, &Commit { leaves, tiles: rows.rows, tree, publish, ledger }).unwrap();
     edge
 }
 
@@ -153,6 +158,36 @@ fn what_is_only_staged_leaves_no_trace<R: Reopen>() {
     assert_eq!(home.store().tree().unwrap(), empty_tree());
 }
 
+fn the_ledger_is_written_with_the_entries_and_read_back_in_order<R: Reopen>() {
+    let mut home = R::create();
+    assert_eq!(home.store().ledger_size().unwrap(), None);
+    let mut edge = Appender::new();
+    let row = |key: &str, value: &str| (key.as_bytes().to_vec(), value.as_bytes().to_vec());
+    for rows in [vec![row("b1", "old"), row("a", "1")], vec![], vec![row("c", "3"), row("b1", "new")]] {
+        let to = edge.size().as_u64() + 2;
+        edge = commit_with(home.store(), edge, to, true, Some(rows));
+    }
+    for _ in 0..2 {
+        let store = home.store();
+        assert_eq!(store.ledger_size().unwrap(), Some(TreeSize::new(6)));
+        assert_eq!(store.ledger_get(b"b1").unwrap().as_deref(), Some(&b"new"[..]));
+        assert_eq!(store.ledger_get(b"b").unwrap(), None);
+        let mut found = Vec::new();
+        let mut look = |limit| {
+            found.clear();
+            let visit = &mut |key: &[u8], value: &[u8]| {
+                found.push((key.to_vec(), value.to_vec()));
+                found.len() < limit
+            };
+            store.ledger_scan(visit).unwrap();
+            found.clone()
+        };
+        assert_eq!(look(9), [row("a", "1"), row("b1", "new"), row("c", "3")]);
+        assert_eq!(look(1), [row("a", "1")]);
+        home = home.reopen();
+    }
+}
+
 macro_rules! contract {
     ($($name:ident),* $(,)?) => {
         mod in_memory {
@@ -170,7 +205,44 @@ contract!(
     every_narrower_tile_is_a_prefix_of_the_wider,
     only_published_heads_are_found_and_the_smallest_first,
     what_is_only_staged_leaves_no_trace,
+    the_ledger_is_written_with_the_entries_and_read_back_in_order,
 );
+
+#[test]
+fn a_ledger_that_is_being_replaced_is_none_until_it_is_finished() {
+    let mut home = OnDisk::create();
+    let rows = vec![(b"a".to_vec(), b"old".to_vec()), (b"gone".to_vec(), b"x".to_vec())];
+    commit_with(home.store(), Appender::new(), 3, true, Some(rows));
+    home = home.reopen();
+
+    home.1.as_mut().unwrap().clear_ledger().unwrap();
+    home.store().write_ledger(vec![(b"a".to_vec(), b"new".to_vec())]).unwrap();
+    home = home.reopen();
+    assert_eq!(home.store().ledger_size().unwrap(), None, "cut short, it is no ledger");
+
+    home.1.as_mut().unwrap().clear_ledger().unwrap();
+    home.store().write_ledger(vec![(b"a".to_vec(), b"new".to_vec())]).unwrap();
+    home.store().finish_ledger(TreeSize::new(3)).unwrap();
+    home = home.reopen();
+    assert_eq!(home.store().ledger_size().unwrap(), Some(TreeSize::new(3)));
+    assert_eq!(home.store().ledger_get(b"a").unwrap().as_deref(), Some(&b"new"[..]));
+    assert_eq!(home.store().ledger_get(b"gone").unwrap(), None);
+    assert_eq!(home.store().tree().unwrap().size.as_u64(), 3, "the log itself is untouched");
+}
+
+#[test]
+fn a_store_whose_ledger_is_gone_still_opens_and_takes_no_statements() {
+    let mut home = OnDisk::create();
+    let edge = commit_with(home.store(), Appender::new(), 3, true, Some(vec![(b"a".to_vec(), b"1".to_vec())]));
+    home.1.as_mut().unwrap().lose_ledger();
+    home = home.reopen();
+    assert_eq!(home.store().ledger_size().unwrap(), None);
+    assert_eq!(home.store().ledger_get(b"a").unwrap(), None);
+    home.store().ledger_scan(&mut |_, _| panic!("there are no rows")).unwrap();
+    let rows = Commit { leaves: vec![], tiles: vec![], tree: home.store().tree().unwrap(), publish: false, ledger: Some(vec![]) };
+    let staged = home.store().stage(LeafIndex::new(edge.size().as_u64()), &[]);
+    assert!(matches!(home.store().commit(staged, &rows), Err(StoreError::Damaged(Damage::MissingLedger))));
+}
 
 #[test]
 fn a_store_of_another_format_is_refused() {
@@ -211,7 +283,7 @@ fn opening_for_reading_changes_nothing_and_reads_what_the_write_ahead_log_has() 
     assert_eq!(looked.tree().unwrap().size.as_u64(), 300);
     assert_eq!(looked.entries(LeafIndex::new(299), 1).unwrap(), [entry(299)]);
     let staged = looked.stage(LeafIndex::new(300), &[entry(300)]);
-    let rows = Commit { leaves: vec![Hash::leaf(&entry(300))], tiles: vec![], tree: looked.tree().unwrap(), publish: false };
+    let rows = Commit { leaves: vec![Hash::leaf(&entry(300))], tiles: vec![], tree: looked.tree().unwrap(), publish: false, ledger: None };
     assert!(looked.commit(staged, &rows).is_err());
     drop(looked);
     assert!(files() == before, "no byte of the data has changed");

@@ -38,6 +38,8 @@ struct Rows {
     tiles: BTreeMap<(u8, u64, u8), Vec<Hash>>,
     leaves: HashMap<Hash, u64>,
     heads: BTreeMap<u64, Bytes>,
+    ledger: BTreeMap<Vec<u8>, Vec<u8>>,
+    ledger_size: Option<TreeSize>,
 }
 
 #[derive(Debug, Default)]
@@ -49,9 +51,16 @@ struct Faults {
 impl MemoryStore {
     /// The store of a new log.
     pub fn create(identity: Identity, tree: TreeState) -> Self {
-        let rows =
-            Rows { identity, tree, entries: BTreeMap::new(), tiles: BTreeMap::new(), leaves: HashMap::new(), heads: BTreeMap::new() };
-        MemoryStore::holding(rows)
+        MemoryStore::holding(Rows {
+            identity,
+            tree,
+            entries: BTreeMap::new(),
+            tiles: BTreeMap::new(),
+            leaves: HashMap::new(),
+            heads: BTreeMap::new(),
+            ledger: BTreeMap::new(),
+            ledger_size: None,
+        })
     }
 
     /// What a restart finds: the rows that were written, and no faults.
@@ -120,6 +129,19 @@ impl MemoryStore {
     /// Replaces the tree state.
     pub fn set_tree(&self, tree: TreeState) {
         self.rows().tree = tree;
+    }
+
+    /// Puts a row into the ledger, whatever it says; without a value, removes what is there.
+    pub fn set_ledger_row(&self, key: &[u8], value: Option<&[u8]>) {
+        match value {
+            Some(value) => self.rows().ledger.insert(key.to_vec(), value.to_vec()),
+            None => self.rows().ledger.remove(key),
+        };
+    }
+
+    /// Says up to which size the ledger was drawn, whatever it was.
+    pub fn set_ledger_size(&self, size: Option<TreeSize>) {
+        self.rows().ledger_size = size;
     }
 
     /// Takes over the rows of another store.
@@ -197,6 +219,10 @@ impl Store for MemoryStore {
         if commit.publish {
             rows.heads.insert(commit.tree.size.as_u64(), commit.tree.checkpoint.clone());
         }
+        if let Some(ledger) = &commit.ledger {
+            rows.ledger.extend(ledger.iter().cloned());
+            rows.ledger_size = Some(commit.tree.size);
+        }
         if fault == Some(Fault::FailAfterWriting) { Err(StoreError::Injected) } else { Ok(()) }
     }
 
@@ -257,5 +283,19 @@ impl Store for MemoryStore {
             super::count_at(&mut counts, level, hashes.len());
         }
         Ok(counts)
+    }
+
+    fn ledger_size(&self) -> Result<Option<TreeSize>, StoreError> {
+        Ok(self.rows().ledger_size)
+    }
+
+    fn ledger_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.rows().ledger.get(key).cloned())
+    }
+
+    fn ledger_scan(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        let rows = self.rows().ledger.clone(); // the visitor may ask the store for more
+        let _ = rows.iter().all(|(key, value)| visit(key, value));
+        Ok(())
     }
 }

@@ -7,6 +7,7 @@
 //! | `tiles` | level u8, tile number u64, first offset u8 | the hashes that one commit added to that tile |
 //! | `leaves` | leaf hash | index, u64 |
 //! | `heads` | tree size u64 | each published head |
+//! | `ledger` | as the crate `decision` has it, and `size` | what the entries say of issuers and decisions; up to which tree size |
 //!
 //! All numbers are big-endian, so that keys sort as their numbers do. Except for leaf hashes keys only grow, so compaction mostly moves
 //! files without rewriting them.
@@ -15,29 +16,38 @@
 //! write-ahead log and so can drop even synced writes, which the anchor beside the store notices; an iterator that ends may have ended
 //! on an error, so its status is always asked; ranges have explicit upper bounds.
 
+mod families;
+mod ledger;
+
 use std::path::Path;
 
 use bytes::Bytes;
 use rocksdb::{
-    BlockBasedOptions, BottommostLevelCompaction, Cache, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, DBCompressionType,
-    FlushOptions, Options, ReadOptions, WriteBatch, WriteBatchIteratorCf, WriteOptions,
+    BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, FlushOptions, Options, ReadOptions, WriteBatch,
+    WriteBatchIteratorCf, WriteOptions,
 };
 use tlog::tiles::TileId;
 use tlog::{Hash, LeafIndex, TreeSize};
 
-use super::{Commit, Damage, Extent, FORMAT_VERSION, Identity, LogId, Store, StoreError, TileRow, TreeState};
+use self::families::Families;
+use super::{Admits, Commit, Damage, Extent, FORMAT_VERSION, Identity, LogId, Store, StoreError, TileRow, TreeState};
 
 const META: &str = "meta";
 const ENTRIES: &str = "entries";
 const TILES: &str = "tiles";
 const LEAVES: &str = "leaves";
 const HEADS: &str = "heads";
+const LEDGER: &str = "ledger";
 
 const META_FORMAT: &str = "format";
 const META_ORIGIN: &str = "origin";
 const META_VERIFIER_KEY: &str = "vkey";
 const META_LOG_ID: &str = "log-id";
 const META_TREE: &str = "tree";
+const META_ADMISSION: &str = "admission";
+
+/// The ledger's own row. No other of its keys is as short.
+const LEDGER_SIZE: &[u8] = b"size";
 
 /// How many files RocksDB keeps open. The rest of what the process may open is for connections.
 pub(crate) const MAX_OPEN_FILES: i32 = 512;
@@ -58,9 +68,15 @@ impl Default for RocksOptions {
 }
 
 /// A log's rows in a RocksDB directory. One process at a time; [`crate::data_dir`] sees to that.
-#[derive(Debug)]
 pub struct RocksStore {
     db: DB,
+    families: Families,
+}
+
+impl std::fmt::Debug for RocksStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("RocksStore").field(&self.db.path()).finish()
+    }
 }
 
 impl RocksStore {
@@ -70,13 +86,17 @@ impl RocksStore {
         db_options.create_if_missing(true);
         db_options.create_missing_column_families(true);
         db_options.set_error_if_exists(true);
-        let store = RocksStore { db: DB::open_cf_descriptors(&db_options, dir, families(options))? };
+        let families = Families::new(options);
+        let mut descriptors = families.descriptors();
+        descriptors.push(ColumnFamilyDescriptor::new(LEDGER, families.options(LEDGER)));
+        let store = RocksStore { db: DB::open_cf_descriptors(&db_options, dir, descriptors)?, families };
         let mut batch = WriteBatch::default();
         let meta = store.family(META);
         batch.put_cf(meta, META_FORMAT, FORMAT_VERSION.to_be_bytes());
         batch.put_cf(meta, META_ORIGIN, &identity.origin);
         batch.put_cf(meta, META_VERIFIER_KEY, &identity.verifier_key);
         batch.put_cf(meta, META_LOG_ID, identity.log_id.0);
+        batch.put_cf(meta, META_ADMISSION, identity.admits.name());
         batch.put_cf(meta, META_TREE, encode_tree(tree));
         store.write(batch)?;
         store.settle()?;
@@ -88,8 +108,9 @@ impl RocksStore {
     /// A store is looked at in this way before it is opened for writing: opening for writing makes what recovery could read the new
     /// state, and removes the rest, which may be all that is left of acknowledged entries.
     pub fn open_read_only(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
-        let db = DB::open_cf_descriptors_read_only(&db_options(options), dir, families(options), false)?;
-        RocksStore { db }.of_this_format()
+        let (families, descriptors) = present_families(dir, options)?;
+        let db = DB::open_cf_descriptors_read_only(&db_options(options), dir, descriptors, false)?;
+        RocksStore { db, families }.of_this_format()
     }
 
     /// Opens the store of an existing log; never creates one.
@@ -97,8 +118,9 @@ impl RocksStore {
     /// Before it returns, all that RocksDB recovered from its write-ahead log has been written again as synced table files: after a
     /// failed sync, recovery may have read pages that never reached the disk.
     pub fn open(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
-        let db = DB::open_cf_descriptors(&db_options(options), dir, families(options))?;
-        let store = RocksStore { db }.of_this_format()?;
+        let (families, descriptors) = present_families(dir, options)?;
+        let db = DB::open_cf_descriptors(&db_options(options), dir, descriptors)?;
+        let store = RocksStore { db, families }.of_this_format()?;
         store.settle()?;
         Ok(store)
     }
@@ -120,8 +142,7 @@ impl RocksStore {
     pub fn settle(&self) -> Result<(), StoreError> {
         let mut options = FlushOptions::default();
         options.set_wait(true);
-        let all = [META, ENTRIES, TILES, LEAVES, HEADS].map(|name| self.family(name));
-        Ok(self.db.flush_cfs_opt(&all, &options)?)
+        Ok(self.db.flush_cfs_opt(&self.all_families(), &options)?)
     }
 
     /// Copies the store as it stands into `out`, which must not exist. Files are hard links where the file system allows.
@@ -133,8 +154,8 @@ impl RocksStore {
     pub fn compact(&self) {
         let mut options = CompactOptions::default();
         options.set_bottommost_level_compaction(BottommostLevelCompaction::Force);
-        for name in [META, ENTRIES, TILES, LEAVES, HEADS] {
-            self.db.compact_range_cf_opt(self.family(name), None::<&[u8]>, None::<&[u8]>, &options);
+        for family in self.all_families() {
+            self.db.compact_range_cf_opt(family, None::<&[u8]>, None::<&[u8]>, &options);
         }
     }
 
@@ -144,6 +165,17 @@ impl RocksStore {
         self.db.put_cf(self.family(META), META_FORMAT, version.to_be_bytes()).expect("a test may fail");
     }
 
+    /// Removes the ledger's family, as a replacement that is cut short can.
+    #[cfg(test)]
+    pub(super) fn lose_ledger(&mut self) {
+        self.db.drop_cf(LEDGER).expect("a test may fail");
+    }
+
+    fn all_families(&self) -> Vec<&ColumnFamily> {
+        [META, ENTRIES, TILES, LEAVES, HEADS, LEDGER].into_iter().filter_map(|name| self.db.cf_handle(name)).collect()
+    }
+
+    /// Not for the ledger, unless it was just made.
     fn family(&self, name: &str) -> &ColumnFamily {
         self.db.cf_handle(name).expect("every family was opened with the database")
     }
@@ -217,6 +249,7 @@ impl Store for RocksStore {
             origin: text(META_ORIGIN)?,
             verifier_key: text(META_VERIFIER_KEY)?,
             log_id: LogId(self.meta(META_LOG_ID)?.try_into().map_err(|_| Damage::MalformedRow(META))?),
+            admits: Admits::named(&text(META_ADMISSION)?).ok_or(Damage::MalformedRow(META))?,
         })
     }
 
@@ -251,6 +284,11 @@ impl Store for RocksStore {
         batch.put_cf(self.family(META), META_TREE, encode_tree(&commit.tree));
         if commit.publish {
             batch.put_cf(self.family(HEADS), commit.tree.size.as_u64().to_be_bytes(), &commit.tree.checkpoint);
+        }
+        if let Some(rows) = &commit.ledger {
+            let ledger = self.db.cf_handle(LEDGER).ok_or(Damage::MissingLedger)?;
+            rows.iter().for_each(|(key, value)| batch.put_cf(ledger, key, value));
+            batch.put_cf(ledger, LEDGER_SIZE, commit.tree.size.as_u64().to_be_bytes());
         }
         self.write(batch)?;
         // RocksDB tries failed background writes again by itself; over an error of the store nothing goes on here.
@@ -346,6 +384,40 @@ impl Store for RocksStore {
         })?;
         Ok(counts)
     }
+
+    fn ledger_size(&self) -> Result<Option<TreeSize>, StoreError> {
+        self.read_ledger_size()
+    }
+
+    fn ledger_get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.db.cf_handle(LEDGER) {
+            Some(ledger) => Ok(self.db.get_cf(ledger, key)?),
+            None => Ok(None),
+        }
+    }
+
+    fn ledger_scan(&self, visit: &mut dyn FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        let Some(ledger) = self.db.cf_handle(LEDGER) else { return Ok(()) };
+        let mut rows = self.db.raw_iterator_cf(ledger);
+        rows.seek_to_first();
+        while let Some((key, value)) = rows.item() {
+            if key != LEDGER_SIZE && !visit(key, value) {
+                return Ok(());
+            }
+            rows.next();
+        }
+        Ok(rows.status()?)
+    }
+}
+
+/// The families that the store in `dir` has. Replacing the ledger can be cut short when the old one is gone and the new one not there.
+fn present_families(dir: &Path, options: RocksOptions) -> Result<(Families, Vec<ColumnFamilyDescriptor>), StoreError> {
+    let families = Families::new(options);
+    let mut descriptors = families.descriptors();
+    if DB::list_cf(&Options::default(), dir)?.iter().any(|name| name == LEDGER) {
+        descriptors.push(ColumnFamilyDescriptor::new(LEDGER, families.options(LEDGER)));
+    }
+    Ok((families, descriptors))
 }
 
 /// Passes the value of each put on.
@@ -373,42 +445,6 @@ fn db_options(options: RocksOptions) -> Options {
     db.set_max_log_file_size(4 << 20);
     db.set_stats_dump_period_sec(0);
     db
-}
-
-fn families(options: RocksOptions) -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(options.block_cache_bytes);
-    let family = |name: &str, tune: fn(&mut Options, &mut BlockBasedOptions)| {
-        let mut family = Options::default();
-        family.set_write_buffer_size((options.write_buffer_bytes / 2).max(1 << 20));
-        let mut table = BlockBasedOptions::default();
-        table.set_block_cache(&cache);
-        table.set_cache_index_and_filter_blocks(true);
-        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
-        table.set_block_size(16 << 10);
-        table.set_format_version(6);
-        tune(&mut family, &mut table);
-        family.set_block_based_table_factory(&table);
-        ColumnFamilyDescriptor::new(name, family)
-    };
-    vec![
-        ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Options::default()),
-        family(META, |_, _| {}),
-        family(ENTRIES, |family, _| {
-            family.set_compression_type(DBCompressionType::Lz4);
-            family.set_bottommost_compression_type(DBCompressionType::Zstd);
-        }),
-        // Hashes do not compress.
-        family(TILES, |family, _| family.set_compression_type(DBCompressionType::None)),
-        family(LEAVES, |family, table| {
-            family.set_compression_type(DBCompressionType::None);
-            // Nearly every look-up is for an entry that is new: the filter answers it without a read.
-            table.set_bloom_filter(10.0, false);
-            table.set_whole_key_filtering(true);
-            family.set_memtable_prefix_bloom_ratio(0.05);
-            family.set_memtable_whole_key_filtering(true);
-        }),
-        family(HEADS, |family, _| family.set_compression_type(DBCompressionType::Lz4)),
-    ]
 }
 
 fn encode_tile_key(level: u8, number: u64, offset: u8) -> [u8; 10] {

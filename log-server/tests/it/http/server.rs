@@ -11,7 +11,7 @@ use log_server::http::HttpMetrics;
 use log_server::log::{Log, Options, WriteSide};
 use log_server::metrics::Metrics;
 use log_server::server;
-use log_server::store::{Identity, LogId, MemoryStore, TreeState};
+use log_server::store::{Admits, Identity, LogId, MemoryStore, TreeState};
 use prometheus::{Registry, TextEncoder};
 use tempfile::TempDir;
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
@@ -54,7 +54,8 @@ pub(super) fn log(dir: &TempDir, options: Options, metrics: &Arc<Metrics>) -> (L
     let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::ZERO, Hash::EMPTY_TREE);
     let checkpoint = Bytes::from(SignedCheckpoint::sign(&checkpoint, &[&key]).unwrap().to_bytes());
     let tree = TreeState { size: TreeSize::ZERO, root: Hash::EMPTY_TREE, checkpoint };
-    let identity = Identity { origin: ORIGIN.into(), verifier_key: key.verifier_key().to_string(), log_id: LogId([1; 16]) };
+    let identity =
+        Identity { origin: ORIGIN.into(), verifier_key: key.verifier_key().to_string(), log_id: LogId([1; 16]), admits: Admits::Open };
     let path = dir.path().join("anchor");
     Anchor::create(&path, Anchored { log_id: identity.log_id, size: TreeSize::ZERO, root: Hash::EMPTY_TREE }).unwrap();
     let anchor = Anchor::open(&path).unwrap();

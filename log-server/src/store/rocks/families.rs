@@ -1,0 +1,64 @@
+//! How each family of rows is kept on disk.
+
+use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Options};
+
+use super::{ENTRIES, HEADS, LEAVES, LEDGER, META, RocksOptions, TILES};
+
+/// The options of all families, which share one cache.
+pub(super) struct Families {
+    cache: Cache,
+    write_buffer_bytes: usize,
+}
+
+impl Families {
+    pub(super) fn new(options: RocksOptions) -> Self {
+        Families { cache: Cache::new_lru_cache(options.block_cache_bytes), write_buffer_bytes: options.write_buffer_bytes }
+    }
+
+    /// Every family but the ledger's, which may be missing.
+    pub(super) fn descriptors(&self) -> Vec<ColumnFamilyDescriptor> {
+        let default = ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Options::default());
+        let ours = [META, ENTRIES, TILES, LEAVES, HEADS].map(|name| ColumnFamilyDescriptor::new(name, self.options(name)));
+        std::iter::once(default).chain(ours).collect()
+    }
+
+    pub(super) fn options(&self, name: &str) -> Options {
+        let mut family = Options::default();
+        family.set_write_buffer_size((self.write_buffer_bytes / 2).max(1 << 20));
+        let mut table = BlockBasedOptions::default();
+        table.set_block_cache(&self.cache);
+        table.set_cache_index_and_filter_blocks(true);
+        table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+        table.set_block_size(16 << 10);
+        table.set_format_version(6);
+        match name {
+            ENTRIES => {
+                family.set_compression_type(DBCompressionType::Lz4);
+                family.set_bottommost_compression_type(DBCompressionType::Zstd);
+            }
+            // Hashes do not compress.
+            TILES => family.set_compression_type(DBCompressionType::None),
+            LEAVES => {
+                family.set_compression_type(DBCompressionType::None);
+                filter(&mut family, &mut table);
+            }
+            LEDGER => {
+                family.set_compression_type(DBCompressionType::Lz4);
+                table.set_block_size(4 << 10); // rows are read one by one and far apart
+                filter(&mut family, &mut table);
+            }
+            HEADS => family.set_compression_type(DBCompressionType::Lz4),
+            _ => {}
+        }
+        family.set_block_based_table_factory(&table);
+        family
+    }
+}
+
+/// For families in which nearly every look-up is for something new: the filter answers it without a read.
+fn filter(family: &mut Options, table: &mut BlockBasedOptions) {
+    table.set_bloom_filter(10.0, false);
+    table.set_whole_key_filtering(true);
+    family.set_memtable_prefix_bloom_ratio(0.05);
+    family.set_memtable_whole_key_filtering(true);
+}
