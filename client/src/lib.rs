@@ -11,20 +11,26 @@
 //! | [`source`] | bytes from there, bounded, with retries |
 //! | [`cache`] | tiles that never change, on disk |
 //! | [`verified`] | reading a log under one verified checkpoint |
+//! | [`fold`] | what all of a log's statements say together, computed here |
 //! | [`submit`] | adding entries |
+//! | [`registrar`] | statements that several people sign |
 //! | [`publish`] | adding many entries, with a receipt for each, resumably |
 //! | [`audit`] | reading a whole log again, and comparing it with what was seen before |
 //! | [`mod@bench`] | load, and how a log bears it |
 //! | [`durable`] | files that are there whole or not at all |
+//! | [`words`] | statements in words |
 //! | [`terminal`] | foreign text that does nothing to a terminal |
 
 pub mod audit;
 pub mod bench;
 pub mod cache;
 pub mod durable;
+pub mod fold;
 pub mod location;
 pub mod publish;
+pub mod registrar;
 pub mod source;
 pub mod submit;
 pub mod terminal;
 pub mod verified;
+pub mod words;

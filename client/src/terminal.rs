@@ -10,8 +10,13 @@ use tlog::printable::is_printable;
 
 /// A path in one line; what is not printable is escaped, as `\u{202e}`.
 pub fn path(path: &Path) -> String {
-    let mut out = String::new();
-    for c in path.display().to_string().chars() {
+    line(&path.display().to_string())
+}
+
+/// A text in one line and whole; what is not printable is escaped, as `\u{202e}`.
+pub fn line(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
         if is_printable(c) { out.push(c) } else { out.extend(c.escape_unicode()) }
     }
     out

@@ -301,6 +301,11 @@ impl VerifiedBundle {
         false
     }
 
+    /// How many bytes it takes.
+    pub fn byte_len(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// The entries with their indexes.
     pub fn iter(&self) -> impl Iterator<Item = (LeafIndex, &[u8])> {
         (self.first_index().as_u64()..).map(LeafIndex::new).zip(Entries::new(&self.bytes).flatten())

@@ -115,6 +115,10 @@ pub struct Problem {
     pub kind: Option<Text>,
     /// The problem's `detail` or `title`. For people.
     pub text: Option<Text>,
+    /// Which field of a statement is meant.
+    pub field: Option<Text>,
+    /// The entry that is there already and excludes the one that was sent.
+    pub index: Option<u64>,
 }
 
 /// Words of a stranger, made safe to print: no control characters, and short.
@@ -254,26 +258,40 @@ impl Problem {
             r#type: Option<String>,
             title: Option<String>,
             detail: Option<String>,
+            field: Option<String>,
+            index: Option<u64>,
         }
-        let shape = serde_json::from_slice(body).unwrap_or(Shape { r#type: None, title: None, detail: None });
+        let nothing = Shape { r#type: None, title: None, detail: None, field: None, index: None };
+        let shape = serde_json::from_slice(body).unwrap_or(nothing);
         let kind = shape.r#type.map(|kind| Text::new(kind.rsplit(['/', ':', '#']).next().unwrap_or_default()));
-        Problem { status, kind, text: shape.detail.or(shape.title).as_deref().map(Text::new) }
+        let text = match (shape.title, shape.detail) {
+            // The title of a refused statement names the rule, and the detail the case.
+            (Some(title), Some(detail)) if shape.field.is_some() || shape.index.is_some() => Some(format!("{title}: {detail}")),
+            (title, detail) => detail.or(title),
+        };
+        Problem { status, kind, text: text.as_deref().map(Text::new), field: shape.field.as_deref().map(Text::new), index: shape.index }
     }
 }
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match (&self.text, &self.kind) {
-            (Some(text), _) | (None, Some(text)) => write!(f, "{text}, HTTP status {}", self.status),
-            (None, None) => write!(f, "HTTP status {}", self.status),
+        if let Some(text) = self.text.as_ref().or(self.kind.as_ref()) {
+            write!(f, "{text}, ")?;
         }
+        if let Some(field) = &self.field {
+            write!(f, "field `{field}`, ")?;
+        }
+        if let Some(index) = self.index {
+            write!(f, "see entry {index}, ")?;
+        }
+        write!(f, "HTTP status {}", self.status)
     }
 }
 
 impl Text {
-    /// The first 300 characters; what a terminal would act on is replaced.
+    /// The first 600 characters; what a terminal would act on is replaced.
     pub(crate) fn new(text: &str) -> Self {
-        Text(text.chars().take(300).map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect())
+        Text(text.chars().take(600).map(|c| if is_printable(c) { c } else { '\u{fffd}' }).collect())
     }
 
     /// The text.
@@ -341,8 +359,10 @@ mod tests {
         assert_eq!(problem.to_string(), "\u{fffd}[2Jgone, HTTP status 400");
         assert_eq!(problem.kind, Some(Text::new("too-large")));
         assert_eq!(Problem::parse(500, b"<html>").to_string(), "HTTP status 500");
+        let used = br#"{"type":"urn:acta:problem:number-used","title":"Used","detail":"taken","field":"se\u009bq","index":7}"#;
+        assert_eq!(Problem::parse(409, used).to_string(), "Used: taken, field `se\u{fffd}q`, see entry 7, HTTP status 409");
         assert_eq!(Text::new("\u{9b}2J\u{202e}").as_str(), "\u{fffd}2J\u{fffd}");
-        assert_eq!(Text::new(&"x".repeat(1000)).as_str().len(), 300);
+        assert_eq!(Text::new(&"x".repeat(1000)).as_str().len(), 600);
     }
 
     #[test]

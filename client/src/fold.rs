@@ -1,0 +1,137 @@
+//! A log's statements judged here, entry by entry, so that nobody has to be believed: who was entitled to what, and what stands.
+//!
+//! Invariant: the ledger of a [`LogFold`] follows from entries that were authenticated under a verified head, from the first on and
+//! without a gap; each later head was shown to continue the one before. What the log should have refused is a [`Finding`], and changes
+//! nothing.
+//!
+//! How it is fast: nearly all of the work is the verification of signatures, which does not depend on order. Some bundles of entries
+//! are prepared on all processors while the next ones are fetched; only the decisions are made one after the other. How it stays
+//! small: entries are dropped as soon as they are decided about; what grows with the log is the ledger alone.
+
+use std::convert::Infallible;
+use std::num::NonZeroUsize;
+use std::thread;
+
+use decision::ledger::{Finding, Fold, LedgerError, Prepared, Rules, Status};
+use futures_util::{Stream, StreamExt};
+use tlog::checkpoint::Checkpoint;
+use tlog::policy::Policy;
+use tlog::{LeafIndex, TreeSize};
+
+use crate::verified::{ReadError, VerifiedBundle, VerifiedLog};
+
+/// How many bundles are prepared at a time, at most: 4,096 entries.
+const BUNDLES_AT_ONCE: u64 = 16;
+
+/// No more bundles are taken together once they have this many bytes.
+const BYTES_AT_ONCE: usize = 8 << 20;
+
+/// The ledger of a log as it follows from its entries.
+#[derive(Clone, Debug)]
+pub struct LogFold {
+    fold: Fold,
+    /// Under which the entries were read.
+    head: Option<Checkpoint>,
+}
+
+/// Why a log could not be folded. What its entries say is never among the reasons.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FoldError {
+    /// It could not be read, or what was read is not the log's.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// The ledger does not hold what it was made to hold.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError<Infallible>),
+}
+
+impl LogFold {
+    /// Before the first entry of the log with this origin, whose keys are those of `policy`.
+    pub fn new(policy: &Policy, origin: &str) -> Self {
+        let keys = policy.logs().iter().map(|log| log.key()).filter(|key| key.name().as_str() == origin);
+        LogFold { fold: Fold::new(Rules::new(origin, keys.cloned().collect())), head: None }
+    }
+
+    /// Takes in what `log` has more than was taken in before, once it is shown to continue that. `found` gets what the log should have
+    /// refused, `progress` how many entries were judged.
+    pub async fn advance(self, log: &VerifiedLog, mut found: impl FnMut(Finding), progress: impl Fn(u64)) -> Result<Self, FoldError> {
+        if let Some(head) = &self.head {
+            log.extends(head).await?;
+        }
+        let mut fold = self.fold;
+        let mut bundles = std::pin::pin!(log.entries(fold.size().as_u64()..log.size().as_u64()));
+        let mut next = chunk(&mut bundles, fold.size()).await?;
+        while !next.is_empty() {
+            let before = fold.size();
+            let judging = tokio::task::spawn_blocking(move || judge(fold, &next));
+            // Fetched while this machine's processors are busy.
+            let following = chunk(&mut bundles, before);
+            let (judged, following) = tokio::join!(judging, following);
+            let findings;
+            (fold, findings) = judged.expect("judging does not panic and is not cancelled")?;
+            findings.into_iter().for_each(&mut found);
+            progress(fold.size().as_u64() - before.as_u64());
+            next = following?;
+        }
+        Ok(LogFold { fold, head: Some(log.checkpoint().clone()) })
+    }
+
+    /// How many entries were taken in.
+    pub fn size(&self) -> TreeSize {
+        self.fold.size()
+    }
+
+    /// What follows from the entries for the one at `index`; `None` if it was not taken in, or should not be in the log.
+    pub fn status(&self, index: LeafIndex) -> Result<Option<Status>, FoldError> {
+        Ok(self.fold.rules().status(self.fold.ledger(), index)?)
+    }
+
+    /// The fold itself.
+    pub fn fold(&self) -> &Fold {
+        &self.fold
+    }
+}
+
+/// The next bundles: few at the start, where a log's issuers tend to be registered, because signatures can only be verified ahead by
+/// keys that are known.
+async fn chunk(
+    bundles: &mut (impl Stream<Item = Result<VerifiedBundle, ReadError>> + Unpin),
+    folded: TreeSize,
+) -> Result<Vec<VerifiedBundle>, ReadError> {
+    let most = (folded.as_u64() / 256).clamp(1, BUNDLES_AT_ONCE);
+    let mut chunk = Vec::new();
+    let mut bytes = 0;
+    for _ in 0..most {
+        let Some(bundle) = bundles.next().await.transpose()? else { break };
+        bytes += bundle.byte_len();
+        chunk.push(bundle);
+        if bytes >= BYTES_AT_ONCE {
+            break;
+        }
+    }
+    Ok(chunk)
+}
+
+/// Takes in the entries of some bundles that are not taken in yet.
+fn judge(mut fold: Fold, bundles: &[VerifiedBundle]) -> Result<(Fold, Vec<Finding>), LedgerError<Infallible>> {
+    let first = LeafIndex::new(fold.size().as_u64());
+    let entries: Vec<&[u8]> =
+        bundles.iter().flat_map(VerifiedBundle::iter).skip_while(|(at, _)| *at < first).map(|(_, entry)| entry).collect();
+    let mut findings = Vec::new();
+    for prepared in prepare(&fold, &entries) {
+        findings.extend(fold.push_prepared(prepared?)?);
+    }
+    Ok((fold, findings))
+}
+
+/// Does the costly part for all `entries`, on all processors.
+fn prepare(fold: &Fold, entries: &[&[u8]]) -> Vec<Result<Prepared, LedgerError<Infallible>>> {
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let share = entries.len().div_ceil(threads).max(1);
+    thread::scope(|scope| {
+        let one = |share: &'_ [&'_ [u8]]| share.iter().map(|entry| fold.prepare(entry)).collect::<Vec<_>>();
+        let workers: Vec<_> = entries.chunks(share).map(|share| scope.spawn(move || one(share))).collect();
+        workers.into_iter().flat_map(|worker| worker.join().expect("preparing does not panic")).collect()
+    })
+}
