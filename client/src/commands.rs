@@ -28,10 +28,14 @@ mod completions;
 mod demo;
 mod get;
 mod inspect;
+mod issuer;
+mod key;
 mod keygen;
 mod prove;
 mod publish;
+mod registrar;
 mod show;
+mod statement;
 mod verify;
 
 /// Publish decisions to a transparency log, keep receipts for them, and check both.
@@ -60,6 +64,10 @@ enum Command {
     Prove(prove::Prove),
     Audit(audit::Audit),
     Keygen(keygen::Keygen),
+    Issuer(issuer::IssuerCommand),
+    Key(key::KeyCommand),
+    Registrar(registrar::RegistrarCommand),
+    Statement(statement::StatementCommand),
     Bench(bench::Bench),
     Completions(completions::Completions),
 }
@@ -76,6 +84,10 @@ impl Cli {
             Command::Prove(command) => command.run().await,
             Command::Audit(command) => command.run().await,
             Command::Keygen(command) => command.run(),
+            Command::Issuer(command) => command.run().await,
+            Command::Key(command) => command.run().await,
+            Command::Registrar(command) => command.run().await,
+            Command::Statement(command) => command.run().await,
             Command::Bench(command) => command.run().await,
             Command::Completions(command) => command.run(),
         }
@@ -173,16 +185,29 @@ impl From<AuditError> for Failure {
     }
 }
 
+/// Which failures of adding an entry are the log's lies, which its absence, and which our own mistakes.
+fn exit_of_submit(error: &SubmitError) -> Exit {
+    match error {
+        SubmitError::NotAServer | SubmitError::Empty | SubmitError::TooLarge(_) | SubmitError::BatchTooLarge => Exit::Usage,
+        SubmitError::Read(error) => exit_of_read(error),
+        SubmitError::Fetch(FetchError::TooLarge { .. }) => Exit::Refused,
+        // The log has a rule against it, and will have it next time too.
+        SubmitError::Fetch(FetchError::Refused { problem, .. }) if problem.is_refusal_of_content() => Exit::Usage,
+        error if error.is_false_claim() => Exit::Refused,
+        _ => Exit::Unavailable,
+    }
+}
+
+impl From<SubmitError> for Failure {
+    fn from(error: SubmitError) -> Self {
+        exit_of_submit(&error).because(error)
+    }
+}
+
 impl From<PublishError> for Failure {
     fn from(error: PublishError) -> Self {
         let exit = match &error {
-            PublishError::Submit { source, .. } => match &**source {
-                SubmitError::NotAServer | SubmitError::Empty | SubmitError::TooLarge(_) | SubmitError::BatchTooLarge => Exit::Usage,
-                SubmitError::Read(error) => exit_of_read(error),
-                SubmitError::Fetch(FetchError::TooLarge { .. }) => Exit::Refused,
-                error if error.is_false_claim() => Exit::Refused,
-                _ => Exit::Unavailable,
-            },
+            PublishError::Submit { source, .. } => exit_of_submit(source),
             _ => Exit::Usage,
         };
         exit.because(error)

@@ -197,9 +197,9 @@ pub struct IssuerText {
 pub fn register(log: &str, issued: Timestamp, issuer: IssuerId, keys: Vec<Vkey>, text: &IssuerText) -> Result<Draft, BuildError> {
     let registration = Registration {
         log: value("log", log)?,
-        issuer,
         issued,
-        names: names(&text.names)?,
+        names: names(&text.names, &issuer)?,
+        issuer,
         keys,
         kinds: text.kinds.iter().map(|kind| value("--kinds", kind)).collect::<Result<_, _>>()?,
         may_overrule: overrules(&text.may_overrule)?,
@@ -217,8 +217,12 @@ pub fn retire(registration: &Registration, issued: Timestamp) -> Result<Draft, B
     Ok(Draft::from_body(&Body::Registration(retired))?)
 }
 
-fn names(texts: &[String]) -> Result<BTreeMap<Lang, Line<256>>, BuildError> {
+/// With none given, the issuer's identifier, in a language that is not determined.
+fn names(texts: &[String], issuer: &IssuerId) -> Result<BTreeMap<Lang, Line<256>>, BuildError> {
     let mut names = BTreeMap::new();
+    if texts.is_empty() {
+        names.insert(value("--name", "und")?, value("--name", issuer.as_str())?);
+    }
     for text in texts {
         let form = BuildError::Form { field: "--name", form: "LANGUAGE=NAME, such as en=\"Planning Authority\"" };
         let (lang, name) = text.split_once('=').ok_or(form)?;

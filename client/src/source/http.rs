@@ -251,6 +251,11 @@ impl Http {
 }
 
 impl Problem {
+    /// Whether the log will not take what was sent, however often: it says by a problem of its own that the content is against a rule.
+    pub fn is_refusal_of_content(&self) -> bool {
+        self.kind.is_some() && matches!(self.status, 400 | 403 | 409 | 413 | 422)
+    }
+
     fn parse(status: u16, body: &[u8]) -> Self {
         // SPEC: RFC 9457 §3.1
         #[derive(serde::Deserialize)]
