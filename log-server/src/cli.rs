@@ -27,14 +27,20 @@ pub(crate) enum Command {
     Fsck(Fsck),
     Export(Export),
     Backup(Backup),
+    RebuildLedger(RebuildLedger),
 }
 
-/// Creates a new, empty log.
+/// Creates a new log.
 ///
 /// Makes the directory, a signing key, and these files to give to others: `log.vkey`, the key that verifies the log's signatures, and
 /// `policy`, which tells `acta` to trust this log.
+///
+/// Unless told otherwise the log takes in statements: decisions signed by issuers that are registered in it. Who registers issuers is the
+/// first entry of the log, its charter.
 #[derive(Debug, Args)]
-#[command(after_help = "Example: acta-log init --dir /var/lib/acta --origin gazette.example/2026")]
+#[command(after_help = "Examples:
+  acta-log init --dir /var/lib/acta --origin gazette.example/2026 --registrar ministry.vkey court.vkey archive.vkey --threshold 2
+  acta-log init --dir /var/lib/acta --origin notes.example/all --admission open")]
 pub(crate) struct Init {
     /// Where the log shall live; a directory that does not exist yet, or is empty
     #[arg(long, value_name = "DIR")]
@@ -43,8 +49,14 @@ pub(crate) struct Init {
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: String,
     /// Which entries are taken in
-    #[arg(long, value_enum, default_value_t = Admission::Open)]
+    #[arg(long, value_enum, default_value_t = Admission::Statements)]
     pub(crate) admission: Admission,
+    /// Verifier keys (.vkey files, from `acta keygen`) of those who register issuers
+    #[arg(long, value_name = "VKEY_FILE", num_args = 1..)]
+    pub(crate) registrar: Vec<PathBuf>,
+    /// How many registrars have to sign; may be left out if there is only one
+    #[arg(long, value_name = "K", requires = "registrar")]
+    pub(crate) threshold: Option<u16>,
     /// Use this signing key (its name must be ORIGIN) instead of making one; FILE.vkey must be beside it. Never one that has signed for a log before
     #[arg(long, value_name = "FILE")]
     pub(crate) key: Option<PathBuf>,
@@ -53,6 +65,8 @@ pub(crate) struct Init {
 /// Which entries a log takes in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Admission {
+    /// Statements of registered issuers
+    Statements,
     /// Any bytes, up to 65,535 of them
     Open,
 }
@@ -143,4 +157,16 @@ pub(crate) struct Backup {
     /// A directory that does not exist yet
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+/// Draws the ledger anew from the entries of a log that is not running.
+///
+/// The ledger says who may issue what, and which decisions stand. All of it follows from the entries, so it can be made again: after
+/// damage, or when `serve` says that it does not fit the log. Can be interrupted and run again.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-log rebuild-ledger --dir /var/lib/acta")]
+pub(crate) struct RebuildLedger {
+    /// The log's directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
 }

@@ -1,19 +1,20 @@
 //! What each command does: library calls, and what is printed of them.
 
 use std::io::{IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
+use decision::types::Timestamp;
 use indicatif::{ProgressBar, ProgressStyle};
 use log_server::anchor::OpenAnchorError;
 use log_server::config::{Config, File, Flags, MessageFormat, MessagesSection};
 use log_server::data_dir::DataDir;
 use log_server::open::{OpenError, claim, look};
 use log_server::run::{Addresses, run};
-use log_server::store::{LogId, RocksOptions};
-use log_server::{backup, create, export, fsck, open as opening, server};
+use log_server::store::{Admits, LogId, RocksOptions};
+use log_server::{backup, create, export, fsck, open as opening, rebuild, server};
 use ring::rand::{SecureRandom, SystemRandom};
 use tlog::checkpoint::Origin;
 use tlog::key::{Algorithm, KeyName, SigningKey};
@@ -30,6 +31,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fsck(args) => check(&args),
         Command::Export(args) => write_tree(&args),
         Command::Backup(args) => copy(&args),
+        Command::RebuildLedger(args) => rebuild_ledger(&args),
     }
 }
 
@@ -43,12 +45,34 @@ fn init(args: &cli::Init) -> anyhow::Result<ExitCode> {
     let mut log_id = [0; 16];
     SystemRandom::new().fill(&mut log_id).map_err(|_| anyhow!("the system gives no random numbers: look at its kernel messages"))?;
     let dir = DataDir::new(&args.dir);
-    let verifier_key = create::create(&dir, &origin, &key, LogId(log_id), RocksOptions::default())?;
+    let founding = founding(args)?;
+    let verifier_key = create::create(&dir, &origin, &key, LogId(log_id), &founding, RocksOptions::default())?;
     println!("created the log {origin} in {}", args.dir.display());
+    match &founding.registrars {
+        Some(by) => println!("its first entry, the charter, names its registrars: {} of {} must sign", by.threshold, by.registrars.len()),
+        None => println!("it takes in any bytes that it is sent"),
+    }
     println!("its verifier key, for everybody: {verifier_key}");
     println!("its signing key, for nobody else: {}; keep a copy of it apart from backups of the log", dir.key().display());
     println!("run it with: acta-log serve --dir {} --listen 127.0.0.1:8080", args.dir.display());
     Ok(ExitCode::SUCCESS)
+}
+
+/// Who registers issuers, and what the log takes in.
+fn founding(args: &cli::Init) -> anyhow::Result<create::Founding> {
+    let load = |path: &PathBuf| match keyfile::load_verifier_key_at(path)? {
+        Some(key) => Ok(key),
+        None => Err(anyhow!("there is no file {}: `acta keygen` writes a registrar's verifier key to FILE.vkey", path.display())),
+    };
+    let keys = args.registrar.iter().map(load).collect::<anyhow::Result<Vec<_>>>()?;
+    let registrars = if keys.is_empty() { None } else { Some(create::registrars(&keys, args.threshold)?) };
+    let admits = match args.admission {
+        cli::Admission::Statements => Admits::Statements,
+        cli::Admission::Open => Admits::Open,
+    };
+    let issued = Timestamp::from_unix(jiff::Timestamp::now().as_second());
+    let issued = issued.ok_or_else(|| anyhow!("this machine's clock is thousands of years off: set it first"))?;
+    Ok(create::Founding { admits, registrars, issued })
 }
 
 fn check_key(key: &SigningKey, origin: &Origin) -> anyhow::Result<()> {
@@ -199,6 +223,26 @@ fn copy(args: &cli::Backup) -> anyhow::Result<ExitCode> {
     backup::backup(&dir, &log.store, &args.out)?;
     println!("{}: a copy of {} entries, without signing key and anchor", args.out.display(), log.head.size());
     println!("On the same disk it shares files with the log: move it to another disk before you rely on it.");
+    Ok(ExitCode::SUCCESS)
+}
+
+fn rebuild_ledger(args: &cli::RebuildLedger) -> anyhow::Result<ExitCode> {
+    let dir = DataDir::new(&args.dir);
+    let mut log = claim(&dir, RocksOptions::default())?;
+    let bar = progress_bar("rebuilding");
+    let rebuilt = rebuild::rebuild(&mut log.store, &log.head, &mut |done, total| progress(&bar, done, total))?;
+    bar.finish_and_clear();
+    println!("the ledger of {} is drawn from {} entries", args.dir.display(), rebuilt.entries);
+    for finding in &rebuilt.findings {
+        println!("PROBLEM: {finding}");
+    }
+    if rebuilt.refused > 0 {
+        println!(
+            "{} entries should not have been admitted; they have no effect. Please report this: it is a defect of acta-log",
+            rebuilt.refused
+        );
+        return Ok(ExitCode::from(1));
+    }
     Ok(ExitCode::SUCCESS)
 }
 

@@ -14,13 +14,14 @@ use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::admission::{AdmissionOptions, QuotaLimits};
 use crate::log::Options;
 use crate::queue::QueueLimits;
 
 pub use address::{AddressRange, MalformedRange};
 pub use file::{
-    CacheSection, File, ForwardedHeader, HttpSection, LimitsSection, LogSection, MessageFormat, MessagesSection, OpsSection, QueueSection,
-    TlsSection,
+    AdmissionSection, CacheSection, File, ForwardedHeader, HttpSection, LimitsSection, LogSection, MessageFormat, MessagesSection,
+    OpsSection, QueueSection, TlsSection,
 };
 pub use units::{ByteSize, MalformedSize, MalformedSpan, Span};
 
@@ -241,6 +242,10 @@ impl File {
                 ..QueueLimits::default()
             },
             cache_bytes: self.cache.assembled.0,
+            admission: AdmissionOptions {
+                quota: QuotaLimits { entries: self.admission.entries_per_issuer_per_day, bytes: self.admission.bytes_per_issuer_per_day.0 },
+                cache_bytes: self.cache.ledger.0,
+            },
         };
         if self.messages.level.parse::<tracing_subscriber::filter::Targets>().is_err() {
             return Err(ConfigError::Level);

@@ -11,6 +11,7 @@ use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::{Algorithm, KeyName, SigningKey};
 use tlog::{Hash, LeafIndex, TreeSize};
 
+use crate::admission::{Checked, Claim};
 use crate::anchor::{Anchor, Anchored};
 use crate::head::Head;
 use crate::log::{Log, Options, WriteSide};
@@ -60,6 +61,11 @@ impl Fixture {
         let anchor = Anchor::open(&self.dir.path().join("anchor")).unwrap();
         Log::start(store, key(), anchor, Options::default(), Arc::new(Metrics::new(&Registry::new()).unwrap()))
     }
+}
+
+/// An entry as a log that takes any bytes has it checked.
+pub(crate) fn checked(entry: Bytes) -> Checked {
+    Checked { leaf: Hash::leaf(&entry), entry, claim: Claim::Bytes }
 }
 
 pub(crate) fn entry(number: u64) -> Bytes {

@@ -17,6 +17,7 @@ mod page;
 mod problem;
 mod read;
 mod response;
+mod status;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -65,6 +66,8 @@ pub(crate) struct Site<S> {
     disk_reads: Arc<Semaphore>,
     /// Bundles on their way from the store, each with up to 33 MiB: its entries, and the bundle made of them.
     assembling: Arc<Semaphore>,
+    /// Chunks of batches whose signatures are being verified: as many as there are processors.
+    verifying: Arc<Semaphore>,
     /// Bundles being compressed: as many as there are processors, for nothing is gained by more.
     compressing: Arc<Semaphore>,
     compressed: Cache<read::CompressedKey, bytes::Bytes, read::ByBytes>,
@@ -82,6 +85,7 @@ enum Target {
     Proof(LeafIndex),
     ProofOfLeaf(Hash),
     HeadCovering(LeafIndex),
+    Status(LeafIndex),
 }
 
 impl Target {
@@ -98,6 +102,8 @@ impl Target {
                     Hash::from_hex(leaf).ok().map(Target::ProofOfLeaf)
                 } else if let Some(number) = path.strip_prefix("proof/") {
                     index(number).map(Target::Proof)
+                } else if let Some(number) = path.strip_prefix("status/") {
+                    index(number).map(Target::Status)
                 } else {
                     path.strip_prefix("head/covering/").and_then(index).map(Target::HeadCovering)
                 }
@@ -115,6 +121,7 @@ impl Target {
             Target::AddBatch => Route::AddBatch,
             Target::Proof(_) | Target::ProofOfLeaf(_) => Route::Proof,
             Target::HeadCovering(_) => Route::Head,
+            Target::Status(_) => Route::Status,
         }
     }
 
@@ -150,6 +157,7 @@ impl<S: Store> Site<S> {
             requests: Semaphore::new(config.max_requests.min(Semaphore::MAX_PERMITS)),
             disk_reads: Arc::new(Semaphore::new(DISK_READS)),
             assembling: Arc::new(Semaphore::new(ASSEMBLED)),
+            verifying: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             compressing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             compressed: read::compressed_cache(config.compressed_cache),
             log,
@@ -200,6 +208,7 @@ impl<S: Store> Site<S> {
             Target::Proof(index) => self.proof(index).await,
             Target::ProofOfLeaf(leaf) => self.proof_of_leaf(leaf).await,
             Target::HeadCovering(index) => self.head_covering(index).await,
+            Target::Status(index) => self.status(index).await,
             Target::Page => self.page(&parts.uri, &parts.headers),
             Target::Robots => Ok(page::robots()),
         }
@@ -248,6 +257,7 @@ mod tests {
             ("/proof/18446744073709551615", Some(Target::Proof(LeafIndex::new(u64::MAX)))),
             (&format!("/proof/leaf/{leaf}"), Some(Target::ProofOfLeaf(leaf))),
             ("/head/covering/10", Some(Target::HeadCovering(LeafIndex::new(10)))),
+            ("/status/10", Some(Target::Status(LeafIndex::new(10)))),
         ] {
             assert_eq!(Target::parse(path), target, "{path}");
         }
@@ -283,6 +293,10 @@ mod tests {
             "/head/covering",
             "/head/covering/",
             "/head/covering/01",
+            "/status",
+            "/status/",
+            "/status/01",
+            "/status/1/",
             "/tile",
             "/tile/",
             "/tile/0",

@@ -6,6 +6,7 @@
 //! whether a log may be started at all. Requests come in by [`server`] and are answered by [`http`]; [`ops`] is the listener for whoever
 //! runs the log, and [`config`] the file that sets all of it.
 
+pub mod admission;
 pub mod anchor;
 pub mod backup;
 pub mod config;
@@ -22,6 +23,7 @@ pub mod metrics;
 pub mod open;
 pub mod ops;
 pub mod queue;
+pub mod rebuild;
 pub mod run;
 pub mod sequencer;
 pub mod server;

@@ -1,14 +1,16 @@
 //! A running log: the handle that everything else in the server uses.
 //!
-//! Writing goes through [`Log::add`]: it hashes the entry on the caller's thread, puts it into the queue, and gives a [`Ticket`].
+//! Writing goes through [`Log::add`]: it hashes the entry and verifies its signatures on the caller's thread, puts it into the queue, and
+//! gives a [`Ticket`].
 //! Reading goes to the store and never beyond the published head, so that nothing is shown that the log has not signed and its policy
 //! not allowed. What is assembled from rows (full tiles and bundles) is cached, bounded by bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
+use decision::ledger::{LedgerError, Status};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tlog::checkpoint::Origin;
@@ -19,13 +21,14 @@ use tlog::tiles::{BundleId, MAX_ENTRY, Resource, TILE_HEIGHT, Tile, TileId, enco
 use tlog::{Hash, LeafIndex, TreeSize};
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::admission::{self, Admission, AdmissionOptions, Stored, Verdict};
 use crate::anchor::{Anchor, Anchored};
 use crate::head::{Head, Publisher};
 use crate::metrics::Metrics;
 use crate::queue::{AddError, Queue, QueueLimits, Ticket};
 use crate::sequencer::{Answers, Sequencer, SequencerError};
 use crate::startup::{self, StartupError};
-use crate::store::{Damage, Store, StoreError};
+use crate::store::{Admits, Damage, Store, StoreError};
 
 /// What of a log can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,11 +37,13 @@ pub struct Options {
     pub queue: QueueLimits,
     /// Bytes of assembled tiles and bundles that are kept in memory.
     pub cache_bytes: u64,
+    /// How statements are admitted, if the log takes only those.
+    pub admission: AdmissionOptions,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Options { queue: QueueLimits::default(), cache_bytes: 64 << 20 }
+        Options { queue: QueueLimits::default(), cache_bytes: 64 << 20, admission: AdmissionOptions::default() }
     }
 }
 
@@ -52,6 +57,18 @@ pub enum ReadError {
     /// The stored hashes do not prove the entry that is stored.
     #[error("the stored hashes do not lead from the entry at index {0} to the published root: run `acta-log fsck --dir DIR`")]
     ProofFails(LeafIndex),
+    /// A row of the ledger cannot be read.
+    #[error("the ledger is damaged: stop acta-log, run `acta-log rebuild-ledger --dir DIR`, then start it again")]
+    Ledger,
+}
+
+impl From<LedgerError<StoreError>> for ReadError {
+    fn from(error: LedgerError<StoreError>) -> Self {
+        match error {
+            LedgerError::Read(error) => ReadError::Store(error),
+            _ => ReadError::Ledger,
+        }
+    }
 }
 
 /// A handle on a running log; clones are the same log.
@@ -70,6 +87,8 @@ impl<S> Clone for Log<S> {
 struct Inner<S> {
     store: Arc<S>,
     queue: Arc<Queue>,
+    admission: Arc<Admission>,
+    metrics: Arc<Metrics>,
     published: watch::Receiver<Arc<Head>>,
     origin: Origin,
     key: VerifierKey,
@@ -77,6 +96,10 @@ struct Inner<S> {
     disk_full: AtomicBool,
     draining: AtomicBool,
 }
+
+/// An entry that was checked ahead of its turn.
+#[derive(Debug)]
+pub struct Candidate(Result<Verdict, AddError>);
 
 /// The sequencer's thread, from outside.
 #[derive(Debug)]
@@ -110,11 +133,13 @@ impl<S: Store> Log<S> {
         let origin = head.checkpoint().checkpoint().origin().clone();
         let store = Arc::new(store);
         let queue = Arc::new(Queue::new(options.queue));
+        let admission = Arc::new(Admission::new(&store.identity()?, &verifier_key, options.admission));
         let (publisher, published) = Publisher::new(head.clone());
         let (answers, answered) = mpsc::unbounded_channel();
         let sequencer = Sequencer {
             store: Arc::clone(&store),
             queue: Arc::clone(&queue),
+            admission: Arc::clone(&admission),
             anchor,
             edge,
             signed_root: head.root(),
@@ -123,13 +148,15 @@ impl<S: Store> Log<S> {
             key,
             publisher,
             answers,
-            metrics,
+            metrics: Arc::clone(&metrics),
         };
         tokio::spawn(hand_out(answered));
         let write_side = spawn(sequencer);
         let cache = Cache::with_weighter(cache_items(options.cache_bytes), options.cache_bytes, ByBytes);
         let (disk_full, draining) = (AtomicBool::new(false), AtomicBool::new(false));
-        Ok((Log { inner: Arc::new(Inner { store, queue, published, origin, key: verifier_key, cache, disk_full, draining }) }, write_side))
+        let key = verifier_key;
+        let inner = Inner { store, queue, admission, metrics, published, origin, key, cache, disk_full, draining };
+        Ok((Log { inner: Arc::new(inner) }, write_side))
     }
 
     /// The log's name.
@@ -160,21 +187,40 @@ impl<S: Store> Log<S> {
         Some(Arc::clone(&head))
     }
 
-    /// Takes an entry in, to be answered by the ticket. Never waits.
-    pub fn add(&self, entry: Bytes) -> Result<Ticket, AddError> {
-        let leaf = self.admit(&entry)?;
-        let mut result = Err(AddError::Overloaded);
-        self.inner.queue.push([(entry, leaf)], |each| result = each);
-        result
+    /// Which entries the log takes in.
+    pub fn admits(&self) -> Admits {
+        self.inner.admission.admits()
     }
 
-    /// Takes several entries in; those that are accepted keep their order. Never waits.
+    /// Takes an entry in, to be answered by the ticket. Where statements are asked for, this verifies one.
+    pub fn add(&self, entry: Bytes) -> Result<Ticket, AddError> {
+        let mut tickets = self.add_batch([entry]);
+        tickets.pop().unwrap_or(Err(AddError::Failed))
+    }
+
+    /// Takes several entries in; those that are accepted keep their order.
     pub fn add_batch(&self, entries: impl IntoIterator<Item = Bytes>) -> Vec<Result<Ticket, AddError>> {
-        // Hash first, so that the queue is locked for as short a time as can be.
-        let admitted: Vec<_> = entries.into_iter().map(|entry| self.admit(&entry).map(|leaf| (entry, leaf))).collect();
-        let mut results: Vec<_> = admitted.iter().map(|each| each.as_ref().map(|_| None).map_err(AddError::clone)).collect();
+        self.submit(entries.into_iter().map(|entry| self.check(entry)).collect())
+    }
+
+    /// Checks an entry ahead of its turn: all that is costly. May read from the disk.
+    pub fn check(&self, entry: Bytes) -> Candidate {
+        Candidate(self.check_entry(entry))
+    }
+
+    fn check_entry(&self, entry: Bytes) -> Result<Verdict, AddError> {
+        self.admit(&entry)?;
+        let verdict = self.inner.admission.check(self.store(), entry, SystemTime::now());
+        self.reading(|| Ok(verdict?)).map_err(|_| AddError::Failed)
+    }
+
+    /// Takes entries in that were checked; those that are accepted keep their order. Never waits.
+    pub fn submit(&self, candidates: Vec<Candidate>) -> Vec<Result<Ticket, AddError>> {
+        let candidates = candidates.into_iter().map(|candidate| candidate.0).collect();
+        let checked = admission::settle(candidates, |refused| self.inner.metrics.refused(refused));
+        let mut results: Vec<_> = checked.iter().map(|each| each.as_ref().map(|_| None).map_err(AddError::clone)).collect();
         let mut pending = results.iter_mut().filter(|each| each.is_ok());
-        self.inner.queue.push(admitted.into_iter().flatten(), |each| {
+        self.inner.queue.push(checked.into_iter().flatten(), |each| {
             if let Some(slot) = pending.next() {
                 *slot = each.map(Some);
             }
@@ -276,6 +322,23 @@ impl<S: Store> Log<S> {
         self.reading(|| Ok(self.inner.store.head_from(size)?.map(|(_, head)| head)))
     }
 
+    /// What the ledger says of an entry, and after how many entries it says so, which may be more than are published; `None` if the log
+    /// keeps no ledger, or has no such entry.
+    pub fn status(&self, index: LeafIndex) -> Result<Option<(TreeSize, Status)>, ReadError> {
+        let Some(rules) = self.inner.admission.rules() else { return Ok(None) };
+        self.reading(|| {
+            // A commit between two reads would show a part of it. A read takes microseconds and a commit far longer.
+            loop {
+                let before = self.store().ledger_size()?.ok_or(StoreError::from(Damage::MissingLedger))?;
+                let status = rules.status(&Stored(self.store()), index)?;
+                if self.store().ledger_size()? == Some(before) {
+                    // Every entry of a log that takes only statements has a row.
+                    return if before.contains(index) { Ok(Some((before, status.ok_or(ReadError::Ledger)?))) } else { Ok(None) };
+                }
+            }
+        })
+    }
+
     /// Reads, and stops the write side if that fails: over an error of the store nothing goes on.
     fn reading<T>(&self, read: impl FnOnce() -> Result<T, ReadError>) -> Result<T, ReadError> {
         read().inspect_err(|error| {
@@ -284,8 +347,8 @@ impl<S: Store> Log<S> {
         })
     }
 
-    /// What can be said of an entry before it is queued; gives its leaf hash.
-    fn admit(&self, entry: &Bytes) -> Result<Hash, AddError> {
+    /// What can be said of an entry without looking into it.
+    fn admit(&self, entry: &Bytes) -> Result<(), AddError> {
         if entry.is_empty() {
             return Err(AddError::Empty);
         }
@@ -295,7 +358,7 @@ impl<S: Store> Log<S> {
         if self.inner.disk_full.load(Ordering::Relaxed) {
             return Err(AddError::DiskFull);
         }
-        Ok(Hash::leaf(entry))
+        Ok(())
     }
 
     fn read_tile(&self, id: TileId) -> Result<Bytes, ReadError> {

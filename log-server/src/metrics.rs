@@ -4,8 +4,10 @@
 
 use std::time::{Duration, SystemTime};
 
-use prometheus::{Histogram, HistogramOpts, IntCounter, IntGauge, Registry};
+use prometheus::{Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
 use tlog::TreeSize;
+
+use crate::admission::Refused;
 
 /// The instruments of the write path.
 #[derive(Debug)]
@@ -14,6 +16,8 @@ pub struct Metrics {
     pub entries_total: IntCounter,
     /// Entries that the log already had, and that were answered with their index.
     pub duplicates_total: IntCounter,
+    /// Statements that were not admitted, by the short name of the reason.
+    pub refused_total: IntCounterVec,
     /// Seconds that a commit took, from staging to the synced anchor.
     pub commit_seconds: Histogram,
     /// Entries in a commit.
@@ -30,6 +34,10 @@ impl Metrics {
         let metrics = Metrics {
             entries_total: IntCounter::new("acta_log_entries_total", "Entries committed to the log.")?,
             duplicates_total: IntCounter::new("acta_log_duplicates_total", "Entries submitted that the log already had.")?,
+            refused_total: IntCounterVec::new(
+                Opts::new("acta_log_refused_total", "Statements that were not admitted, by reason."),
+                &["reason"],
+            )?,
             commit_seconds: Histogram::with_opts(
                 HistogramOpts::new("acta_log_commit_seconds", "Duration of a commit, from staging to the synced anchor.")
                     .buckets(prometheus::exponential_buckets(0.000_25, 2.0, 14)?),
@@ -43,6 +51,7 @@ impl Metrics {
         };
         registry.register(Box::new(metrics.entries_total.clone()))?;
         registry.register(Box::new(metrics.duplicates_total.clone()))?;
+        registry.register(Box::new(metrics.refused_total.clone()))?;
         registry.register(Box::new(metrics.commit_seconds.clone()))?;
         registry.register(Box::new(metrics.commit_entries.clone()))?;
         registry.register(Box::new(metrics.tree_size.clone()))?;
@@ -52,6 +61,10 @@ impl Metrics {
 
     pub(crate) fn started(&self, size: TreeSize) {
         self.tree_size.set(i64::try_from(size.as_u64()).unwrap_or(i64::MAX));
+    }
+
+    pub(crate) fn refused(&self, refused: &Refused) {
+        self.refused_total.with_label_values(&[refused.name()]).inc();
     }
 
     pub(crate) fn committed(&self, entries: u64, size: TreeSize, took: Duration) {

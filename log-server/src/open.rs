@@ -20,7 +20,7 @@ use crate::store::{RocksOptions, RocksStore, Store, StoreError};
 #[non_exhaustive]
 pub enum OpenError {
     /// The directory does not hold a log.
-    #[error("{0} does not hold a log: create one with `acta-log init --dir DIR --origin ORIGIN`, or name the right directory")]
+    #[error("{0} does not hold a log: create one with `acta-log init`, or name the right directory")]
     NoLog(PathBuf),
     /// The directory has a log's anchor but no store.
     #[error(

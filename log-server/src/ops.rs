@@ -64,7 +64,7 @@ struct Behind {
 }
 
 /// Why the log is not ready.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 enum NotReady {
     #[error("not ready: {0}")]
     Closed(crate::queue::AddError),

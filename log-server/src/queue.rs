@@ -9,12 +9,13 @@ use std::pin::Pin;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
-use tlog::{Hash, LeafIndex};
+use tlog::LeafIndex;
 use tokio::sync::oneshot;
 
+use crate::admission::{Checked, Refused};
+
 /// An entry was not added, and nothing of it is kept.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AddError {
     /// The entry has no bytes.
@@ -38,6 +39,15 @@ pub enum AddError {
     /// The log has stopped writing because something went wrong. Whether this entry was written is decided at its next start.
     #[error("the log has stopped over an error: send the entry again later; if it was written after all, you will get its index then")]
     Failed,
+    /// The entry is not one that this log takes in.
+    #[error(transparent)]
+    Refused(#[from] Box<Refused>),
+}
+
+impl From<Refused> for AddError {
+    fn from(refused: Refused) -> Self {
+        AddError::Refused(Box::new(refused))
+    }
 }
 
 /// The promise of an index: it resolves when the entry is durable, in the tree, and covered by a signed head, or not added.
@@ -57,9 +67,8 @@ impl Future for Ticket {
 /// An entry that waits for its index.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    pub(crate) entry: Bytes,
-    /// Computed when the entry arrived; the sequencer computes it again from what it is about to store.
-    pub(crate) leaf: Hash,
+    /// The sequencer computes its leaf hash again from what it is about to store.
+    pub(crate) checked: Checked,
     pub(crate) answer: oneshot::Sender<Result<LeafIndex, AddError>>,
 }
 
@@ -68,7 +77,7 @@ pub(crate) struct Waiting {
 pub struct QueueLimits {
     /// Entries that may wait.
     pub entries: usize,
-    /// Bytes of entries that may wait.
+    /// Bytes of memory that entries may take while they wait.
     pub bytes: usize,
     /// The most entries of one commit.
     pub commit_entries: usize,
@@ -117,18 +126,19 @@ impl Queue {
     }
 
     /// Puts entries in, in their order. Those that do not fit are refused, each by itself.
-    pub(crate) fn push(&self, entries: impl IntoIterator<Item = (Bytes, Hash)>, mut each: impl FnMut(Result<Ticket, AddError>)) {
+    pub(crate) fn push(&self, entries: impl IntoIterator<Item = Checked>, mut each: impl FnMut(Result<Ticket, AddError>)) {
         let mut state = self.state();
-        for (entry, leaf) in entries {
-            let full = state.waiting.len() >= self.limits.entries || state.bytes + entry.len() > self.limits.bytes;
+        for checked in entries {
+            let weight = checked.weight();
+            let full = state.waiting.len() >= self.limits.entries || state.bytes + weight > self.limits.bytes;
             let refusal = state.closed.clone().or(full.then_some(AddError::Overloaded));
             if let Some(refusal) = refusal {
                 each(Err(refusal));
                 continue;
             }
             let (answer, ticket) = oneshot::channel();
-            state.bytes += entry.len();
-            state.waiting.push_back(Waiting { entry, leaf, answer });
+            state.bytes += weight;
+            state.waiting.push_back(Waiting { checked, answer });
             each(Ok(Ticket(ticket)));
         }
         if state.idle && !state.waiting.is_empty() {
@@ -152,7 +162,7 @@ impl Queue {
         let whole = state.waiting.len() <= self.limits.commit_entries && state.bytes <= self.limits.commit_bytes;
         let count = if whole { state.waiting.len() } else { self.commit_count(&state) };
         let batch: Vec<Waiting> = state.waiting.drain(..count).collect();
-        state.bytes -= batch.iter().map(|waiting| waiting.entry.len()).sum::<usize>();
+        state.bytes -= batch.iter().map(|waiting| waiting.checked.weight()).sum::<usize>();
         Some(batch)
     }
 
@@ -180,7 +190,7 @@ impl Queue {
     fn commit_count(&self, state: &State) -> usize {
         let mut bytes = 0;
         let fitting = state.waiting.iter().take(self.limits.commit_entries).take_while(|waiting| {
-            bytes += waiting.entry.len();
+            bytes += waiting.checked.entry.len();
             bytes <= self.limits.commit_bytes
         });
         fitting.count().max(1)
@@ -197,12 +207,11 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
     use super::*;
+    use crate::fixture::checked;
 
     fn push(queue: &Queue, bytes: usize) -> Result<Ticket, AddError> {
-        let entry = Bytes::from(vec![7; bytes]);
-        let leaf = Hash::leaf(&entry);
         let mut result = None;
-        queue.push([(entry, leaf)], |each| result = Some(each));
+        queue.push([checked(vec![7; bytes].into())], |each| result = Some(each));
         result.unwrap()
     }
 

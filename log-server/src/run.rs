@@ -21,7 +21,7 @@ use crate::metrics::Metrics;
 use crate::open::{Claim, OpenError, claim};
 use crate::sequencer::SequencerError;
 use crate::startup::StartupError;
-use crate::store::{RocksOptions, RocksStore};
+use crate::store::{Admits, RocksOptions, RocksStore, Store};
 use crate::{disk, files};
 use crate::{ops, server};
 
@@ -151,6 +151,10 @@ fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Log<
     let text = std::fs::read(&path).map_err(|error| RunError::ReadPolicy(path.clone(), error))?;
     let policy = check_policy(path, &text, key.verifier_key())?;
     tracing::info!(origin = %head.checkpoint().checkpoint().origin(), entries = %head.size(), root = %head.root(), "the log is in order");
+    match store.identity().map_err(OpenError::from)?.admits {
+        Admits::Statements => tracing::info!("it takes in statements of the issuers that its registrars register"),
+        Admits::Open => tracing::info!("it takes in any bytes that it is sent"),
+    }
     if !policy.has_witness_quorum() {
         tracing::info!("no witnesses: if this disk's state is ever replaced by an older copy of all of it, only readers can notice");
     }

@@ -3,6 +3,10 @@
 //! **Invariant.** An index leaves this module only after the entry, its hashes, and a signed checkpoint that covers it are on stable
 //! storage in one atomic batch, and the anchor beside it is too. So there is no state between "accepted" and "in the tree".
 //!
+//! **Admission.** Where only statements are taken in, here is where the ledger decides about each, from what the ones before it left. What
+//! it writes goes into the same batch. An entry that is refused uses no index, and its answer leaves with the others after the commit:
+//! the reason may name an entry that becomes durable only then.
+//!
 //! **What is signed is what is stored.** Leaf hashes are computed again from the bytes of the encoded batch and compared with those
 //! computed on arrival. The right edge, which stays in memory between commits, must still have the root that was signed last, and is extended twice.
 //! A bit that flips in memory anywhere on the way stops the process before anything is signed.
@@ -12,20 +16,22 @@
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use bytes::Bytes;
+use decision::ledger::LedgerError;
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::SigningKey;
 use tlog::merkle::Appender;
 use tlog::{Hash, LeafIndex};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::admission::{Admission, Decided, Session};
 use crate::anchor::Anchor;
 use crate::head::{Head, Publisher};
 use crate::metrics::Metrics;
 use crate::queue::{AddError, Queue, Waiting};
-use crate::store::{Commit, LogId, Store, StoreError, TileRow};
+use crate::store::{Commit, LedgerRows, LogId, Store, StoreError, TileRow};
 
 /// Why the write side stopped. The process must end; its next start finds out what was written.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +40,11 @@ pub enum SequencerError {
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A row of the ledger cannot be read.
+    #[error(
+        "the ledger, which says who may issue what, is damaged: stop acta-log, run `acta-log rebuild-ledger --dir DIR`, then start it again"
+    )]
+    Ledger,
     /// The anchor could not be written.
     #[error("the anchor could not be written: {0}. See the disk's health and free space, then start acta-log again")]
     Anchor(io::Error),
@@ -72,10 +83,21 @@ pub(crate) type Outcome = Result<LeafIndex, AddError>;
 /// for each.
 pub(crate) type Answers = Vec<(oneshot::Sender<Outcome>, Outcome)>;
 
+/// What becomes of a batch.
+struct Assigned {
+    /// What becomes of each entry.
+    outcomes: Vec<Outcome>,
+    /// The positions of those that get the next indexes.
+    fresh: Vec<usize>,
+    /// The rows of the ledger that they write.
+    ledger: Option<LedgerRows>,
+}
+
 /// See the module's documentation.
 pub(crate) struct Sequencer<S> {
     pub(crate) store: Arc<S>,
     pub(crate) queue: Arc<Queue>,
+    pub(crate) admission: Arc<Admission>,
     pub(crate) anchor: Anchor,
     pub(crate) edge: Appender,
     /// The root that was signed last; the edge must have it still.
@@ -86,6 +108,15 @@ pub(crate) struct Sequencer<S> {
     pub(crate) publisher: Publisher,
     pub(crate) answers: mpsc::UnboundedSender<Answers>,
     pub(crate) metrics: Arc<Metrics>,
+}
+
+impl From<LedgerError<StoreError>> for SequencerError {
+    fn from(error: LedgerError<StoreError>) -> Self {
+        match error {
+            LedgerError::Read(error) => SequencerError::Store(error),
+            _ => SequencerError::Ledger,
+        }
+    }
 }
 
 impl<S: Store> Sequencer<S> {
@@ -101,41 +132,54 @@ impl<S: Store> Sequencer<S> {
     }
 
     fn handle(&mut self, batch: Vec<Waiting>) -> Result<(), SequencerError> {
-        let (indexes, fresh) = self.assign(&batch)?;
-        let duplicates = batch.len() - fresh.len();
+        let Assigned { outcomes, fresh, ledger } = self.assign(&batch)?;
         if !fresh.is_empty() {
-            let entries: Vec<Bytes> = fresh.iter().map(|&position| batch[position].entry.clone()).collect();
-            let leaves: Vec<Hash> = fresh.iter().map(|&position| batch[position].leaf).collect();
-            self.commit(&entries, &leaves)?;
+            let entries: Vec<Bytes> = fresh.iter().map(|&position| batch[position].checked.entry.clone()).collect();
+            let leaves: Vec<Hash> = fresh.iter().map(|&position| batch[position].checked.leaf).collect();
+            self.commit(&entries, &leaves, ledger)?;
         }
+        let duplicates = outcomes.iter().filter(|outcome| outcome.is_ok()).count() - fresh.len();
         self.metrics.duplicates_total.inc_by(u64::try_from(duplicates).unwrap_or(u64::MAX));
-        let answers = batch.into_iter().map(|waiting| waiting.answer).zip(indexes.into_iter().map(Ok)).collect();
+        let answers = batch.into_iter().map(|waiting| waiting.answer).zip(outcomes).collect();
         // Without a receiver nobody waits any more: the server is gone, and the entries are stored all the same.
         drop(self.answers.send(answers));
         Ok(())
     }
 
-    /// The index of each entry, and the positions in the batch of those that the log does not have yet. The same entry twice gets one
-    /// index, whether its first copy is in the store or in this batch.
-    fn assign(&self, batch: &[Waiting]) -> Result<(Vec<LeafIndex>, Vec<usize>), SequencerError> {
-        let leaves: Vec<Hash> = batch.iter().map(|waiting| waiting.leaf).collect();
+    /// What becomes of each entry. The same entry twice gets one index, whether its first copy is in the store or in this batch.
+    fn assign(&self, batch: &[Waiting]) -> Result<Assigned, SequencerError> {
+        let leaves: Vec<Hash> = batch.iter().map(|waiting| waiting.checked.leaf).collect();
         let stored = self.store.find_leaves(&leaves)?;
+        let mut session = Session::begin(&self.admission, &*self.store, SystemTime::now());
         let mut fresh = Vec::with_capacity(batch.len());
         let mut next = self.edge.size().as_u64();
         let mut assigned: HashMap<Hash, LeafIndex> = HashMap::with_capacity(batch.len());
-        let indexes = leaves.iter().zip(stored).enumerate().map(|(position, (leaf, stored))| {
-            stored.unwrap_or_else(|| {
-                *assigned.entry(*leaf).or_insert_with(|| {
+        let mut outcomes = Vec::with_capacity(batch.len());
+        for (position, (waiting, stored)) in batch.iter().zip(stored).enumerate() {
+            let checked = &waiting.checked;
+            if let Some(index) = stored.or_else(|| assigned.get(&checked.leaf).copied()) {
+                outcomes.push(Ok(index));
+                continue;
+            }
+            let index = LeafIndex::new(next);
+            outcomes.push(match session.decide(index, checked)? {
+                Decided::Admitted => {
+                    assigned.insert(checked.leaf, index);
                     fresh.push(position);
                     next += 1;
-                    LeafIndex::new(next - 1)
-                })
-            })
-        });
-        Ok((indexes.collect(), fresh))
+                    Ok(index)
+                }
+                Decided::Known(index) => Ok(index),
+                Decided::Refused(refused) => {
+                    self.metrics.refused(&refused);
+                    Err(refused.into())
+                }
+            });
+        }
+        Ok(Assigned { outcomes, fresh, ledger: session.into_rows() })
     }
 
-    fn commit(&mut self, entries: &[Bytes], arrived: &[Hash]) -> Result<(), SequencerError> {
+    fn commit(&mut self, entries: &[Bytes], arrived: &[Hash], ledger: Option<LedgerRows>) -> Result<(), SequencerError> {
         let started = Instant::now();
         let first = LeafIndex::new(self.edge.size().as_u64());
         let staged = self.store.stage(first, entries);
@@ -144,8 +188,9 @@ impl<S: Store> Sequencer<S> {
         let head = self.sign(&edge)?;
         let count = u64::try_from(leaves.len()).unwrap_or(u64::MAX);
 
-        let commit = Commit { leaves, tiles, tree: head.tree_state(), publish: self.publisher.publishes_at_once(), ledger: None };
+        let commit = Commit { leaves, tiles, tree: head.tree_state(), publish: self.publisher.publishes_at_once(), ledger };
         self.store.commit(staged, &commit)?;
+        self.admission.committed(commit.ledger);
         self.anchor.record(head.anchored(self.log_id)).map_err(SequencerError::Anchor)?;
         self.edge = edge;
         self.signed_root = head.root();

@@ -21,6 +21,8 @@ pub struct File {
     pub queue: QueueSection,
     /// How much one client may add.
     pub limits: LimitsSection,
+    /// How much an issuer may publish.
+    pub admission: AdmissionSection,
     /// Memory for what is read often.
     pub cache: CacheSection,
     /// The log itself.
@@ -123,6 +125,16 @@ pub enum ForwardedHeader {
     Forwarded,
 }
 
+/// `[admission]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AdmissionSection {
+    /// Decisions and annotations of one issuer in one day (UTC); 0: no limit.
+    pub entries_per_issuer_per_day: u64,
+    /// Their bytes; 0: no limit.
+    pub bytes_per_issuer_per_day: ByteSize,
+}
+
 /// `[cache]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -131,6 +143,8 @@ pub struct CacheSection {
     pub assembled: ByteSize,
     /// Compressed forms of full bundles.
     pub compressed: ByteSize,
+    /// Rows of the ledger.
+    pub ledger: ByteSize,
     /// What others may cache the head for.
     pub checkpoint_max_age: Span,
 }
@@ -211,9 +225,20 @@ impl Default for LimitsSection {
     }
 }
 
+impl Default for AdmissionSection {
+    fn default() -> Self {
+        AdmissionSection { entries_per_issuer_per_day: 1_000_000, bytes_per_issuer_per_day: ByteSize::mebibytes(4096) }
+    }
+}
+
 impl Default for CacheSection {
     fn default() -> Self {
-        CacheSection { assembled: ByteSize::mebibytes(64), compressed: ByteSize::mebibytes(32), checkpoint_max_age: Span::seconds(1) }
+        CacheSection {
+            assembled: ByteSize::mebibytes(64),
+            compressed: ByteSize::mebibytes(32),
+            ledger: ByteSize::mebibytes(32),
+            checkpoint_max_age: Span::seconds(1),
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! When there is no such answer in time the client is told so, and that the same entry can be sent again: it never gets a second index.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -19,8 +20,9 @@ use super::problem::{Problem, Wait};
 use super::response::{self, Answer};
 use super::{Site, client, memory, negotiation, read};
 use crate::limits;
+use crate::log::Candidate;
 use crate::queue::{AddError, Ticket};
-use crate::store::Store;
+use crate::store::{Admits, Store};
 
 /// The most entries of a batch.
 const MAX_BATCH: usize = 4096;
@@ -29,7 +31,10 @@ const MAX_BATCH: usize = 4096;
 pub(crate) const MAX_BATCH_BYTES: usize = 8 << 20;
 
 /// An index of 20 digits, or the name of a problem, and a newline.
-const LONGEST_LINE: usize = 21;
+const LONGEST_LINE: usize = 32;
+
+/// Entries of a batch that are verified in one go: some milliseconds, so that batches take turns.
+const CHUNK: usize = 64;
 
 impl<S: Store> Site<S> {
     pub(super) async fn add(&self, peer: IpAddr, parts: &Parts, body: &mut Incoming) -> Result<Answer, Problem> {
@@ -38,7 +43,9 @@ impl<S: Store> Site<S> {
         let bounds = self.bounds(MAX_ENTRY, Problem::EntryTooLarge);
         let entry = body::read(&parts.headers, body, bounds).await?;
         let deadline = Deadline::now() + self.config.add_timeout;
-        let ticket = self.log.add(entry).inspect_err(|_| self.give_back(peer, &parts.headers, 1))?;
+        let ticket = self.log.add(entry);
+        self.give_back(peer, &parts.headers, not_added(std::slice::from_ref(&ticket)));
+        let ticket = ticket?;
         let index = timeout_at(deadline, ticket).await.map_err(|_| Problem::SlowStore)??;
         if !negotiation::wants_receipt(&parts.headers, parts.uri.query()) {
             return Ok(read::added(index));
@@ -63,8 +70,11 @@ impl<S: Store> Site<S> {
         self.admit(peer, &parts.headers, entries.len())?;
         drop(body);
         let deadline = Deadline::now() + self.config.add_timeout;
-        let tickets = self.log.add_batch(entries);
-        self.give_back(peer, &parts.headers, tickets.iter().filter(|ticket| ticket.is_err()).count());
+        let tickets = match self.log.admits() {
+            Admits::Open => self.log.add_batch(entries),
+            Admits::Statements => self.log.submit(self.check(entries, deadline).await?),
+        };
+        self.give_back(peer, &parts.headers, not_added(&tickets));
         let mut lines = String::with_capacity(tickets.len() * 12);
         // One after the other takes no longer than the last of them.
         for ticket in tickets {
@@ -79,6 +89,34 @@ impl<S: Store> Site<S> {
         Ok(answer)
     }
 
+    /// Checks statements in parallel, and keeps their order.
+    async fn check(&self, entries: Vec<Bytes>, deadline: Deadline) -> Result<Vec<Candidate>, Problem> {
+        // Until they are in the queue, which counts them again, they take memory as a body does.
+        let bytes = entries.iter().map(Bytes::len).sum();
+        let _memory = self.body_memory.try_acquire_many(body::units(bytes)).map_err(|_| Problem::Overloaded)?;
+        let mut entries = entries.into_iter();
+        let mut chunks = Vec::new();
+        while entries.len() > 0 {
+            let chunk: Vec<Bytes> = entries.by_ref().take(CHUNK).collect();
+            let permit = timeout_at(deadline, Arc::clone(&self.verifying).acquire_owned()).await.map_err(|_| Problem::Overloaded)?;
+            let permit = permit.expect("the semaphore is never closed");
+            let log = self.log.clone();
+            chunks.push(tokio::task::spawn_blocking(move || {
+                // Held by the thread: a client that leaves does not make it any faster.
+                let _permit = permit;
+                chunk.into_iter().map(|entry| log.check(entry)).collect::<Vec<_>>()
+            }));
+        }
+        let mut candidates = Vec::new();
+        for chunk in chunks {
+            candidates.extend(chunk.await.map_err(|error| {
+                tracing::error!(%error, "a check of statements ended without a result");
+                Problem::Internal
+            })?);
+        }
+        Ok(candidates)
+    }
+
     fn bounds(&self, most: usize, too_large: Problem) -> Bounds<'_> {
         Bounds { most, too_large, deadline: self.config.body_timeout, memory: &self.body_memory }
     }
@@ -90,12 +128,17 @@ impl<S: Store> Site<S> {
         limiter.take(client, entries, Instant::now()).map_err(|limits::Wait(wait)| Problem::TooManyAdds(Wait::after(wait)))
     }
 
-    /// Puts back what [`Site::admit`] took for entries that were refused: a limit is on what is added.
+    /// Puts back what [`Site::admit`] took for entries that were not added through no fault of the client.
     fn give_back(&self, peer: IpAddr, headers: &HeaderMap, entries: usize) {
         if let Some(limiter) = self.limiter.as_ref().filter(|_| entries > 0) {
             limiter.give_back(client::address(peer, headers, &self.config.proxies), entries);
         }
     }
+}
+
+/// How many were not taken in although nothing is wrong with them. Statements that are refused have cost as much work as others.
+fn not_added(tickets: &[Result<Ticket, AddError>]) -> usize {
+    tickets.iter().filter(|ticket| matches!(ticket, Err(error) if !matches!(error, AddError::Refused(_)))).count()
 }
 
 async fn outcome(ticket: Result<Ticket, AddError>, deadline: Deadline) -> Result<tlog::LeafIndex, Problem> {
@@ -134,6 +177,13 @@ mod tests {
         }
         assert_eq!(parse_batch(&batch(MAX_BATCH)).map(|entries| entries.len()), Ok(MAX_BATCH));
         assert_eq!(parse_batch(&batch(MAX_BATCH + 1)), Err(Problem::BatchTooLarge));
+    }
+
+    #[test]
+    fn every_line_of_an_answer_fits_into_the_memory_for_it() {
+        let longest = Problem::names().map(str::len).max();
+        assert!(longest.is_some_and(|longest| longest < LONGEST_LINE), "{longest:?}");
+        assert!(u64::MAX.to_string().len() < LONGEST_LINE);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::problem::Problem;
 
 /// Bounds of a body.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Bounds<'a> {
     /// The most bytes.
     pub(crate) most: usize,
@@ -117,7 +117,7 @@ impl<'a> Buffer<'a> {
     fn push(&mut self, piece: &[u8]) -> Result<(), Problem> {
         let length = self.bytes.len() + piece.len();
         if length > self.bounds.most {
-            return Err(self.bounds.too_large);
+            return Err(self.bounds.too_large.clone());
         }
         if length > self.bytes.capacity() {
             let doubled = length.max(self.bytes.capacity().saturating_mul(2)).min(self.bounds.most);
@@ -136,7 +136,7 @@ impl<'a> Buffer<'a> {
     }
 }
 
-fn units(bytes: usize) -> u32 {
+pub(super) fn units(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 

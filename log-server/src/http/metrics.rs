@@ -48,6 +48,8 @@ pub enum Route {
     Proof,
     /// `GET /head/covering/…`
     Head,
+    /// `GET /status/…`
+    Status,
     /// `GET /`
     Page,
     /// Everything that is not there.
@@ -57,15 +59,25 @@ pub enum Route {
 /// The status of a request whose client went away before there was an answer. Only metrics know it.
 pub(crate) const CLIENT_GONE: u16 = 499;
 
-const USUAL: [u16; 12] = [200, 202, 304, 400, 404, 405, 408, 413, 429, CLIENT_GONE, 500, 503];
+const USUAL: [u16; 15] = [200, 202, 304, 400, 403, 404, 405, 408, 409, 413, 422, 429, CLIENT_GONE, 500, 503];
 
 /// Seconds. An add takes some hundred microseconds on a good disk.
 const LATENCIES: [f64; 14] = [0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0, 30.0];
 
 impl Route {
     /// Every route.
-    pub const ALL: [Route; 9] =
-        [Route::Add, Route::AddBatch, Route::Checkpoint, Route::Tile, Route::Bundle, Route::Proof, Route::Head, Route::Page, Route::Other];
+    pub const ALL: [Route; 10] = [
+        Route::Add,
+        Route::AddBatch,
+        Route::Checkpoint,
+        Route::Tile,
+        Route::Bundle,
+        Route::Proof,
+        Route::Head,
+        Route::Status,
+        Route::Page,
+        Route::Other,
+    ];
 
     /// The label's value.
     pub const fn name(self) -> &'static str {
@@ -77,6 +89,7 @@ impl Route {
             Route::Bundle => "bundle",
             Route::Proof => "proof",
             Route::Head => "head",
+            Route::Status => "status",
             Route::Page => "page",
             Route::Other => "other",
         }
@@ -91,8 +104,9 @@ impl Route {
             Route::Bundle => 4,
             Route::Proof => 5,
             Route::Head => 6,
-            Route::Page => 7,
-            Route::Other => 8,
+            Route::Status => 7,
+            Route::Page => 8,
+            Route::Other => 9,
         }
     }
 }

@@ -15,9 +15,12 @@ use tlog::Hash;
 use super::Site;
 use super::problem::Problem;
 use super::response::{self, Answer};
-use crate::store::Store;
+use crate::store::{Admits, Store};
 
 const TEMPLATE: &str = include_str!("page.html");
+/// What to say to those who would add to it.
+const ADDING_BYTES: &str = include_str!("page-open.html");
+const ADDING_STATEMENTS: &str = include_str!("page-statements.html");
 const STYLE: &str = include_str!("page.css");
 
 /// Nothing but our own style sheet, by its hash.
@@ -31,6 +34,11 @@ impl<S: Store> Site<S> {
     pub(super) fn page(&self, uri: &Uri, headers: &HeaderMap) -> Result<Answer, Problem> {
         let head = self.log.published();
         let size = head.size().as_u64();
+        let url = self.url(uri, headers);
+        let adding = match self.log.admits() {
+            Admits::Open => ADDING_BYTES,
+            Admits::Statements => ADDING_STATEMENTS,
+        };
         let body = fill(TEMPLATE, |name, out| match name {
             "style" => out.push_str(STYLE),
             "samples" => samples(size, out),
@@ -40,7 +48,8 @@ impl<S: Store> Site<S> {
             "age" => out.push_str(&age(head.at())),
             "time" => out.push_str(&time(head.at())),
             "accepting" => out.push_str(if self.log.accepting().is_ok() { "Welcome" } else { "Not now; reading goes on" }),
-            "url" => escape(&self.url(uri, headers), out),
+            "url" => escape(&url, out),
+            "adding" => out.push_str(&fill(adding, |_, out| escape(&url, out))),
             _ => {}
         });
         let mut answer = response::plain(StatusCode::OK, "text/html; charset=utf-8", self.answers.hold(Bytes::from(body))?);
@@ -165,7 +174,10 @@ mod tests {
         fill(TEMPLATE, |name, _| names.push(name.to_owned()));
         names.sort();
         names.dedup();
-        assert_eq!(names, ["accepting", "age", "key", "origin", "samples", "size", "style", "time", "url"]);
+        assert_eq!(names, ["accepting", "adding", "age", "key", "origin", "samples", "size", "style", "time", "url"]);
+        for adding in [ADDING_BYTES, ADDING_STATEMENTS] {
+            fill(adding, |name, _| assert_eq!(name, "url"));
+        }
         assert_eq!(fill("a{x}b{y", |name, out| out.push_str(&name.to_uppercase())), "aXb{y");
     }
 

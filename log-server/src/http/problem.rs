@@ -4,18 +4,24 @@
 //! lists them and a test compares. Here are the only matches from our errors to HTTP. What went wrong inside goes to the server's own
 //! messages and never into an answer.
 
+mod refusal;
+
+use std::borrow::Cow;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, RETRY_AFTER};
 use hyper::{StatusCode, Version};
+use serde::Serialize;
+use tlog::LeafIndex;
 
 use super::response::{self, Answer};
+use crate::admission::Refused;
 use crate::log::ReadError;
 use crate::queue::AddError;
 
 /// Why a request is not answered as the client wished.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Problem {
     /// Nothing was sent to `/add`, or an empty entry in a batch.
     EmptyEntry,
@@ -53,8 +59,12 @@ pub(crate) enum Problem {
     NotYetPublished,
     /// No entry has that hash.
     UnknownLeaf,
+    /// A log that takes any bytes knows nothing of their status.
+    NoLedger,
     /// The resource is there, the method is not for it.
     MethodNotAllowed(&'static str),
+    /// The entry is not a statement that this log takes in.
+    Refused(Box<Refused>),
     /// Our failure.
     Internal,
 }
@@ -69,11 +79,29 @@ pub(crate) struct Description {
     /// Last part of the `type`, and the line in the answer to a batch.
     pub(crate) name: &'static str,
     pub(crate) title: &'static str,
-    pub(crate) detail: &'static str,
+    pub(crate) detail: Cow<'static, str>,
+}
+
+/// As it is sent. The members beyond RFC 9457's are there when they say something.
+#[derive(Serialize)]
+struct Document<'a> {
+    r#type: String,
+    title: &'a str,
+    status: u16,
+    detail: &'a str,
+    /// Which field of a statement is meant.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    /// The entry that is there already.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    index: Option<u64>,
 }
 
 /// The first part of every `type`.
 const TYPE: &str = "urn:acta:problem:";
+
+/// The longest path of a field that is told.
+const MAX_FIELD: usize = 128;
 
 impl Wait {
     pub(crate) fn after(duration: Duration) -> Self {
@@ -90,6 +118,7 @@ impl From<AddError> for Problem {
             AddError::DiskFull => Problem::DiskFull,
             AddError::ShuttingDown => Problem::ShuttingDown,
             AddError::Failed => Problem::WriteSideFailed,
+            AddError::Refused(refused) => refusal::problem(refused),
         }
     }
 }
@@ -120,7 +149,7 @@ impl std::fmt::Display for Chain<'_> {
 impl Problem {
     /// One of each, for the test of the documentation.
     #[cfg(test)]
-    const ALL: [Problem; 20] = [
+    const ALL: [Problem; 21] = [
         Problem::EmptyEntry,
         Problem::EntryTooLarge,
         Problem::EmptyBatch,
@@ -139,25 +168,41 @@ impl Problem {
         Problem::NotInTree,
         Problem::NotYetPublished,
         Problem::UnknownLeaf,
+        Problem::NoLedger,
         Problem::MethodNotAllowed("GET, HEAD"),
         Problem::Internal,
     ];
 
+    /// The short names of all problems.
+    #[cfg(test)]
+    pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+        Problem::ALL.iter().map(Problem::name).chain(refusal::REASONS.iter().map(|reason| reason.name))
+    }
+
     /// The short name: the last part of the `type`.
-    pub(crate) fn name(self) -> &'static str {
+    pub(crate) fn name(&self) -> &'static str {
         self.description().name
     }
 
     /// Whether the body broke off, so that nothing more can be read after it.
-    pub(crate) fn ends_connection(self) -> bool {
+    pub(crate) fn ends_connection(&self) -> bool {
         matches!(self, Problem::SlowBody | Problem::BrokenBody)
     }
 
     /// The answer to a request over this version of HTTP.
-    pub(crate) fn answer(self, version: Version) -> Answer {
+    pub(crate) fn answer(&self, version: Version) -> Answer {
         let Description { status, name, title, detail } = self.description();
-        // All four are plain text of ours without anything that JSON would escape; a test reads each back.
-        let body = format!("{{\"type\":\"{TYPE}{name}\",\"title\":\"{title}\",\"status\":{},\"detail\":\"{detail}\"}}\n", status.as_u16());
+        let refused = if let Problem::Refused(refused) = self { Some(refused) } else { None };
+        let document = Document {
+            r#type: format!("{TYPE}{name}"),
+            title,
+            status: status.as_u16(),
+            detail: &detail,
+            field: refused.and_then(|refused| refused.field()).filter(|field| field.len() <= MAX_FIELD),
+            index: refused.and_then(|refused| refused.existing()).map(LeafIndex::as_u64),
+        };
+        let mut body = serde_json::to_vec(&document).expect("texts and numbers are JSON");
+        body.push(b'\n');
         let mut answer = response::plain(status, "application/problem+json", Bytes::from(body));
         let headers = answer.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -174,9 +219,10 @@ impl Problem {
         answer
     }
 
-    fn retry_after(self) -> Option<Wait> {
+    fn retry_after(&self) -> Option<Wait> {
         match self {
-            Problem::TooManyAdds(wait) => Some(wait),
+            Problem::TooManyAdds(wait) => Some(*wait),
+            Problem::Refused(refused) => refusal::retry_after(refused),
             Problem::Overloaded | Problem::NotYetPublished | Problem::SlowStore => Some(Wait(1)),
             Problem::ShuttingDown => Some(Wait(10)),
             Problem::DiskFull | Problem::WriteSideFailed => Some(Wait(60)),
@@ -184,7 +230,7 @@ impl Problem {
         }
     }
 
-    fn description(self) -> Description {
+    fn description(&self) -> Description {
         let (status, name, title, detail) = match self {
             Problem::EmptyEntry => (
                 StatusCode::BAD_REQUEST,
@@ -291,6 +337,13 @@ impl Problem {
                 "No entry has this hash",
                 "The hash is SHA-256 of a zero byte and the entry, in lower-case hexadecimal. The entry may have been changed, or never added.",
             ),
+            Problem::NoLedger => (
+                StatusCode::NOT_FOUND,
+                "no-ledger",
+                "This log does not know what stands",
+                "It takes any bytes, so it keeps no ledger of issuers and decisions. What its entries say is for their readers to judge.",
+            ),
+            Problem::Refused(refused) => return refusal::description(refused),
             Problem::MethodNotAllowed(_) => (
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method-not-allowed",
@@ -304,7 +357,7 @@ impl Problem {
                 "The fault is not yours, and the reason is in the messages of the server. Tell the operator of the log.",
             ),
         };
-        Description { status, name, title, detail }
+        Description { status, name, title, detail: detail.into() }
     }
 }
 
@@ -326,7 +379,11 @@ mod tests {
             let row = format!("| `{name}` | {} | {title} |", status.as_u16());
             assert!(rows.iter().any(|line| line.starts_with(&row)), "docs/problems.md lacks: {row}");
         }
-        assert_eq!(rows.len(), Problem::ALL.len());
+        for reason in refusal::REASONS {
+            let row = format!("| `{}` | {} | {} |", reason.name, reason.status.as_u16(), reason.title);
+            assert!(rows.iter().any(|line| line.starts_with(&row)), "docs/problems.md lacks: {row}");
+        }
+        assert_eq!(rows.len(), Problem::ALL.len() + refusal::REASONS.len());
     }
 
     #[tokio::test]

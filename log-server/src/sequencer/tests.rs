@@ -5,7 +5,7 @@ use tlog::TreeSize;
 
 use super::*;
 use crate::anchor::{Anchored, OpenAnchorError};
-use crate::fixture::{Fixture, ORIGIN, empty_tree, entry, identity, key};
+use crate::fixture::{Fixture, ORIGIN, checked, empty_tree, entry, identity, key};
 use crate::queue::QueueLimits;
 use crate::store::MemoryStore;
 
@@ -14,11 +14,12 @@ fn sequencer(fixture: &Fixture, store: &Arc<MemoryStore>) -> Sequencer<MemorySto
     let head = Head::new(SignedCheckpoint::parse(&empty_tree().checkpoint).unwrap());
     let queue = Arc::new(Queue::new(QueueLimits::default()));
     let entries = (0..3).map(entry);
-    queue.push(entries.map(|entry| (entry.clone(), Hash::leaf(&entry))), |ticket| drop(ticket.unwrap()));
+    queue.push(entries.map(checked), |ticket| drop(ticket.unwrap()));
     queue.close(AddError::ShuttingDown);
     Sequencer {
         store: Arc::clone(store),
         queue,
+        admission: Arc::new(Admission::Open),
         anchor: Anchor::open(&fixture.dir.path().join("anchor")).unwrap().0,
         edge: Appender::new(),
         signed_root: head.root(),

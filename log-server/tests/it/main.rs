@@ -7,3 +7,5 @@ mod data_dir;
 mod faults;
 mod http;
 mod process;
+mod statements;
+mod world;

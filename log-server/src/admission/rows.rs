@@ -1,0 +1,93 @@
+//! Reading the ledger through a cache of rows.
+//!
+//! Nearly every statement needs the same few rows: the registrars', its issuer's, its series'. They are kept in memory, up to a number of
+//! bytes. Rows that are not there are not kept: asking for them is answered by the store's filter.
+//!
+//! Invariant: but for a moment in each commit, which the sequencer does not see, a row in the cache is the row in the store. Only the sequencer puts rows in: when
+//! it reads them, and when it has committed new ones. A reader on another thread that did so could put back an old row after the commit
+//! that replaced it.
+
+use bytes::Bytes;
+use decision::ledger::LedgerRead;
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::store::{LedgerRows, Store, StoreError};
+
+/// What a row takes beside its bytes.
+const OVERHEAD: usize = 96;
+
+/// Rows in memory.
+#[derive(Debug)]
+pub(crate) struct RowCache(Cache<Box<[u8]>, Bytes, ByBytes>);
+
+impl RowCache {
+    pub(crate) fn new(bytes: u64) -> Self {
+        let items = usize::try_from(bytes / 256).unwrap_or(usize::MAX).clamp(16, 1 << 20);
+        RowCache(Cache::with_weighter(items, bytes, ByBytes))
+    }
+
+    /// Takes over rows that have been committed, where older ones are kept.
+    pub(crate) fn committed(&self, rows: LedgerRows) {
+        for (key, row) in rows {
+            // A row that is not here is none that is asked for often.
+            let _ = self.0.replace(key.into(), row.into(), true);
+        }
+    }
+}
+
+/// The committed ledger.
+#[derive(Debug)]
+pub(crate) struct Ledger<'a, S> {
+    store: &'a S,
+    rows: &'a RowCache,
+    fills: bool,
+}
+
+impl<'a, S> Ledger<'a, S> {
+    /// For everybody.
+    pub(crate) fn reading(store: &'a S, rows: &'a RowCache) -> Self {
+        Ledger { store, rows, fills: false }
+    }
+
+    /// For the one thread that also commits.
+    pub(crate) fn keeping(store: &'a S, rows: &'a RowCache) -> Self {
+        Ledger { store, rows, fills: true }
+    }
+}
+
+impl<S: Store> LedgerRead for Ledger<'_, S> {
+    type Error = StoreError;
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if let Some(row) = self.rows.0.get(key) {
+            return Ok(Some(row.into()));
+        }
+        let row = self.store.ledger_get(key)?;
+        if let Some(row) = row.as_ref().filter(|_| self.fills) {
+            self.rows.0.insert(key.into(), Bytes::copy_from_slice(row));
+        }
+        Ok(row)
+    }
+}
+
+/// The committed ledger, as it is in the store at the moment of each read.
+#[derive(Debug)]
+pub(crate) struct Stored<'a, S>(pub(crate) &'a S);
+
+impl<S: Store> LedgerRead for Stored<'_, S> {
+    type Error = StoreError;
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.0.ledger_get(key)
+    }
+}
+
+#[derive(Clone, Debug)]
+struct ByBytes;
+
+impl Weighter<Box<[u8]>, Bytes> for ByBytes {
+    fn weight(&self, key: &Box<[u8]>, row: &Bytes) -> u64 {
+        u64::try_from(key.len() + row.len() + OVERHEAD).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,163 @@
+//! Drawing the ledger anew from the entries: `acta-log rebuild-ledger`.
+//!
+//! The old ledger is thrown away first and never looked at, so whatever was wrong with it is gone. Bundles of entries are read, hashed and
+//! verified on all processors, each by one thread; one thread takes the bundles in their order and decides about their entries. Threads
+//! wait for it when they are two bundles ahead, so memory does not grow with the log.
+//!
+//! Cut short at any point, this leaves a log without a ledger, which `serve` refuses; running it again begins anew.
+
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread;
+
+use decision::ledger::{Finding, LedgerError, Overlay, Prepared, Rules};
+use tlog::tiles::{BundleId, TileId, bundles_of};
+use tlog::{Hash, LeafIndex};
+
+use crate::admission::{Ledger, RowCache};
+use crate::head::Head;
+use crate::startup::StartupError;
+use crate::store::{Admits, Damage, RocksStore, Store, StoreError};
+
+/// How many findings are kept: so many have one cause.
+const MAX_FINDINGS: usize = 100;
+
+/// Bytes of rows in memory.
+const CACHE: u64 = 64 << 20;
+
+/// The ledger could not be drawn anew.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RebuildError {
+    /// The log keeps none.
+    #[error("this log takes any bytes and keeps no ledger: there is nothing to rebuild")]
+    Open,
+    /// The store failed, or an entry is missing.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// An entry is not the one that was published.
+    #[error(transparent)]
+    Startup(#[from] StartupError),
+    /// A row that was just written cannot be read.
+    #[error("the ledger changed while it was being drawn: this machine's memory or disk is faulty")]
+    Changed,
+}
+
+impl From<LedgerError<StoreError>> for RebuildError {
+    fn from(error: LedgerError<StoreError>) -> Self {
+        match error {
+            LedgerError::Read(error) => RebuildError::Store(error),
+            _ => RebuildError::Changed,
+        }
+    }
+}
+
+/// What came of it.
+#[derive(Debug, Default)]
+pub struct Rebuilt {
+    /// How many entries the ledger is drawn from.
+    pub entries: u64,
+    /// How many of them should not have been admitted.
+    pub refused: u64,
+    /// The first of those.
+    pub findings: Vec<Finding>,
+}
+
+/// The entries of a bundle, or why they cannot be had.
+type PreparedBundle = Result<Vec<Prepared>, RebuildError>;
+
+/// Replaces the ledger of the log in `store`, whose head is `head`. `progress` is told how many entries are done, and of how many.
+pub fn rebuild(store: &mut RocksStore, head: &Head, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt, RebuildError> {
+    let identity = store.identity()?;
+    if identity.admits == Admits::Open {
+        return Err(RebuildError::Open);
+    }
+    let key = identity.verifier_key.parse().map_err(|_| StoreError::from(Damage::MissingMeta("vkey")))?;
+    let rules = Rules::new(&identity.origin, vec![key]);
+    store.clear_ledger()?;
+    let work = Work { store, rules, rows: RowCache::new(CACHE), bundles: bundles_of(head.size()).collect() };
+    let rebuilt = work.run(head.size().as_u64(), progress)?;
+    store.finish_ledger(head.size())?;
+    Ok(rebuilt)
+}
+
+struct Work<'a> {
+    store: &'a RocksStore,
+    rules: Rules,
+    /// Rows are put in by the deciding thread only.
+    rows: RowCache,
+    bundles: Vec<BundleId>,
+}
+
+impl Work<'_> {
+    fn run(&self, size: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt, RebuildError> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        thread::scope(|scope| {
+            // The bundle with number n is the business of thread n modulo their number, so that nobody gets ahead of the others by more
+            // than its channel holds.
+            let start = |first: usize| {
+                let (sender, receiver) = sync_channel(1);
+                scope.spawn(move || self.prepare(first, threads, &sender));
+                receiver
+            };
+            let prepared: Vec<Receiver<PreparedBundle>> = (0..threads).map(start).collect();
+            // Where this returns early, the receivers go first, and then the threads, which find nobody to send to.
+            self.decide(&prepared, size, progress)
+        })
+    }
+
+    fn prepare(&self, first: usize, step: usize, sender: &SyncSender<PreparedBundle>) {
+        for bundle in self.bundles.iter().skip(first).step_by(step) {
+            let prepared = self.prepare_bundle(*bundle);
+            let failed = prepared.is_err();
+            if sender.send(prepared).is_err() || failed {
+                return;
+            }
+        }
+    }
+
+    fn prepare_bundle(&self, bundle: BundleId) -> PreparedBundle {
+        let ledger = Ledger::reading(self.store, &self.rows);
+        let first = bundle.first_index();
+        let tile = TileId::new(0, bundle.number(), bundle.width()).ok_or(StoreError::from(Damage::MissingEntry(first.as_u64())))?;
+        let leaves = self.store.tile(tile)?;
+        let entries = self.store.entries(first, bundle.width())?;
+        let one = |((index, entry), leaf): ((u64, &bytes::Bytes), &Hash)| {
+            if Hash::leaf(entry) != *leaf {
+                return Err(RebuildError::from(StartupError::EntryDiffers { index: LeafIndex::new(index) }));
+            }
+            Ok(self.rules.prepare(&ledger, entry)?)
+        };
+        (first.as_u64()..).zip(&entries).zip(&leaves).map(one).collect()
+    }
+
+    fn decide(
+        &self,
+        prepared: &[Receiver<PreparedBundle>],
+        size: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Rebuilt, RebuildError> {
+        let mut rebuilt = Rebuilt::default();
+        for receiver in prepared.iter().cycle().take(self.bundles.len()) {
+            // A thread that is gone without an answer has panicked, and the scope passes that on.
+            let bundle = receiver.recv().map_err(|_| RebuildError::Changed)??;
+            let mut ledger = Overlay::new(Ledger::keeping(self.store, &self.rows));
+            for one in bundle {
+                match self.rules.decide(&ledger, LeafIndex::new(rebuilt.entries), one)? {
+                    Ok(changes) => ledger.apply(changes),
+                    Err(finding) => {
+                        rebuilt.refused += 1;
+                        if rebuilt.findings.len() < MAX_FINDINGS {
+                            rebuilt.findings.push(finding);
+                        }
+                    }
+                }
+                rebuilt.entries += 1;
+            }
+            let rows: Vec<_> = ledger.into_rows().into_iter().collect();
+            self.store.write_ledger(rows.clone())?;
+            self.rows.committed(rows);
+            progress(rebuilt.entries, size);
+        }
+        Ok(rebuilt)
+    }
+}
