@@ -102,6 +102,3 @@ fn read<R: rows::Row, L: LedgerRead>(ledger: &L, key: &[u8]) -> Result<Option<R>
         Some(bytes) => rows::decode(&bytes).map(Some).ok_or(LedgerError::Damaged),
     }
 }
-
-#[cfg(test)]
-mod tests;

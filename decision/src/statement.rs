@@ -18,7 +18,7 @@ use tlog::Hash;
 use tlog::key::{SignError, SigningKey};
 use tlog::note::{Note, Signature};
 
-use crate::canonical;
+use crate::canonical::{self, NotCanonical};
 use crate::types::{Body, IssuerId, Number, Timestamp};
 
 pub use malformed::{FieldError, Malformed};
@@ -69,7 +69,7 @@ impl Draft {
 
     /// The statement that `body` says.
     pub fn from_body(body: &Body) -> Result<Draft, Malformed> {
-        let value = serde_json::to_value(body).map_err(|_| Malformed::NotAnObject)?;
+        let value = serde_json::to_value(body).map_err(|_| NotCanonical::NoForm)?;
         Draft::from_json(&value)
     }
 

@@ -41,6 +41,9 @@ pub const TARGETS: &[Target] = &[
     Target { name: "bundle", run: targets::bundle, seeds: seeds::bundles },
     Target { name: "tiles", run: targets::tiles, seeds: seeds::tiles },
     Target { name: "merkle", run: targets::merkle, seeds: seeds::merkle },
+    Target { name: "statement", run: targets::statement, seeds: seeds::statements },
+    Target { name: "ledger", run: targets::ledger, seeds: seeds::ledgers },
+    Target { name: "disclosures", run: targets::disclosures, seeds: seeds::disclosures },
     #[cfg(feature = "server")]
     Target { name: "config", run: targets::config, seeds: seeds::configs },
 ];

@@ -5,6 +5,9 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::LazyLock;
 
+use decision::disclosure::{self, Disclosure};
+use decision::ledger::{Fold, Rules};
+use serde_json::{Map, Value};
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::{Algorithm, KeyName, SigningKey, VerifierKey, encode_pem};
 use tlog::merkle;
@@ -36,6 +39,7 @@ fn with_vectors(mut valid: Vec<Vec<u8>>, directory: &str) -> Vec<Vec<u8>> {
     let mut files: Vec<PathBuf> = fs::read_dir(testdata("vectors").join(directory))
         .expect("the vectors are in the repository")
         .map(|file| file.expect("a name in a directory").path())
+        .filter(|path| path.extension().is_none_or(|extension| extension != "md"))
         .collect();
     files.sort();
     for file in files {
@@ -165,6 +169,48 @@ pub fn sign_subtrees() -> Vec<Vec<u8>> {
 pub fn witness_answers() -> Vec<Vec<u8>> {
     let lines = signed_checkpoint().note().signatures();
     vec![witness::print_cosignatures(&lines[1..]).into_bytes(), witness::print_conflict(TreeSize::new(20_852_163)).into_bytes()]
+}
+
+/// The vectors of the rules: logs of statements.
+pub fn ledgers() -> Vec<Vec<u8>> {
+    with_vectors(Vec::new(), "../statements")
+}
+
+/// Every entry of those logs.
+pub fn statements() -> Vec<Vec<u8>> {
+    let mut statements = Vec::new();
+    for log in ledgers() {
+        let entries = tiles::Entries::new(&log).map(|entry| entry.expect("a vector is a bundle").to_vec());
+        statements.extend(entries.filter(|entry| !statements.contains(entry)).collect::<Vec<_>>());
+    }
+    statements
+}
+
+/// The fold over a log of the vectors, before its first entry.
+pub fn fold() -> Fold {
+    static RULES: LazyLock<Rules> = LazyLock::new(|| {
+        let log = key("gazette.example/2026", Algorithm::Ed25519, 1);
+        Rules::new("gazette.example/2026", vec![log.verifier_key().clone()])
+    });
+    Fold::new(RULES.clone())
+}
+
+/// A statement's object with two sealed members, and their disclosures.
+pub fn sealed() -> &'static (Value, Vec<Disclosure>) {
+    static SEALED: LazyLock<(Value, Vec<Disclosure>)> = LazyLock::new(|| {
+        let mut object =
+            Map::from_iter([("name", "Ada Example"), ("born", "1990-01-01"), ("role", "applicant")].map(|(k, v)| (k.to_owned(), v.into())));
+        let disclosures =
+            [("name", 1), ("born", 2)].map(|(name, salt)| disclosure::seal(&mut object, name, &[salt; 16]).expect("it is there"));
+        (Value::Object(object), disclosures.to_vec())
+    });
+    &SEALED
+}
+
+/// Files of them.
+pub fn disclosures() -> Vec<Vec<u8>> {
+    let all = &sealed().1;
+    [&all[..], &all[..1], &[]].map(|some| disclosure::print_file(some).into_bytes()).to_vec()
 }
 
 /// The example that documents every key; and nothing, which is a configuration too.

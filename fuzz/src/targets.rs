@@ -1,5 +1,8 @@
 //! The functions that are fuzzed. Each says whether it accepted its input, so that tests can see that the seeds get that far.
 
+use decision::disclosure;
+use decision::ledger::MemoryLedger;
+use decision::statement::{Draft, Statement};
 use tlog::checkpoint::{Checkpoint, SignedCheckpoint};
 use tlog::key::{SigningKey, VerifierKey, encode_pem};
 use tlog::note::{Note, Signature};
@@ -114,6 +117,50 @@ pub fn witness_answer(data: &[u8]) -> bool {
     let Ok(lines) = witness::parse_cosignatures(data) else { return false };
     assert_eq!(witness::print_cosignatures(&lines).as_bytes(), data, "cosignatures print as they were read");
     true
+}
+
+/// Statements: print as they were read, have one text for what they say, and do not panic whatever is asked of them.
+pub fn statement(data: &[u8]) -> bool {
+    let Ok(statement) = Statement::parse(data) else { return false };
+    assert_eq!(statement.to_bytes(), data, "a statement prints as it was read");
+    let again = Draft::from_json(&statement.json()).expect("what it says can be said again");
+    assert_eq!(again.text(), statement.text(), "a statement has one encoding");
+    let _shown = decision::text::check(statement.line());
+    let _known = statement.verify(seeds::verifier_keys());
+    true
+}
+
+/// A log of any entries, folded: each counts, those that are refused change nothing, and a snapshot holds all of it.
+pub fn ledger(data: &[u8]) -> bool {
+    let mut fold = seeds::fold();
+    let mut findings = 0;
+    for entry in Entries::new(data).map_while(Result::ok) {
+        let before = fold.ledger().clone();
+        if fold.push(entry).expect("a ledger in memory is whole").is_some() {
+            assert_eq!(*fold.ledger(), before, "what is refused changes nothing");
+            findings += 1;
+        }
+    }
+    let size = fold.size().as_u64();
+    let snapshot = fold.ledger().snapshot(size);
+    assert_eq!(MemoryLedger::from_snapshot(&snapshot), Ok((fold.ledger().clone(), size)), "a snapshot holds all of it");
+    for index in 0..size {
+        let _said = fold.rules().status(fold.ledger(), LeafIndex::new(index)).expect("a ledger in memory is whole");
+    }
+    let _any = MemoryLedger::from_snapshot(data);
+    findings < size
+}
+
+/// A file of disclosures: prints to what reads back, and reveals nothing that is not in the statement.
+pub fn disclosures(data: &[u8]) -> bool {
+    let Some(read) = text(data).and_then(|text| disclosure::parse_file(text).ok()) else { return false };
+    assert_eq!(disclosure::parse_file(&disclosure::print_file(&read)).as_ref(), Ok(&read), "a file reads as it was written");
+    let (sealed, own) = seeds::sealed();
+    if let Ok(revealed) = disclosure::reveal(sealed, &read) {
+        assert!(read.iter().all(|read| own.contains(read)), "only its own disclosures fit a statement");
+        assert!(!revealed.is_null());
+    }
+    !read.is_empty()
 }
 
 /// acta-log's configuration file: every value that is taken is in range for the server.

@@ -195,7 +195,44 @@ fn past(rel: Relation) -> &'static str {
 }
 
 impl Refusal {
-    /// A stable short name.
+    /// All short names, for documentation and tests.
+    pub const NAMES: &[&str] = &[
+        "other-log",
+        "already-published",
+        "charter-not-first",
+        "no-charter",
+        "charter-version",
+        "unknown-signer",
+        "bad-signature",
+        "superfluous-signature",
+        "not-signed-by-issuer",
+        "too-few-registrars",
+        "no-proof-of-possession",
+        "unregistered-issuer",
+        "retired-issuer",
+        "retired-key",
+        "kind-not-allowed",
+        "number-used",
+        "number-too-high",
+        "series-closed",
+        "closed-too-low",
+        "key-of-another-name",
+        "known-key",
+        "no-such-key",
+        "too-many-keys",
+        "retires-another-key",
+        "doubt-by-issuer",
+        "doubt-not-earlier",
+        "no-such-entry",
+        "other-entry",
+        "not-a-decision",
+        "annotation-decides",
+        "not-overruled",
+        "has-successor",
+        "revoked",
+    ];
+
+    /// A stable short name, one of [`Refusal::NAMES`].
     pub fn name(&self) -> &'static str {
         match self {
             Refusal::OtherLog(_) => "other-log",

@@ -208,3 +208,29 @@ impl Issuer {
         self.keys.iter().position(|key| *key.vkey == *vkey)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use super::Series;
+
+    #[test]
+    fn a_series_counts_as_a_set_of_numbers_would() {
+        proptest::proptest!(|(numbers in proptest::collection::vec(1_u64..70, 0..120))| {
+            let mut series = Series::default();
+            let mut used = std::collections::BTreeSet::new();
+            for seq in numbers {
+                assert_eq!(series.is_used(seq), used.contains(&seq));
+                if used.insert(seq) {
+                    series.take(seq);
+                }
+                let contiguous = (1..).take_while(|seq| used.contains(seq)).count();
+                assert_eq!(series.contiguous, u64::try_from(contiguous).unwrap());
+                assert_eq!(series.highest(), used.last().copied().unwrap_or(0));
+                assert!(series.above.last().is_none_or(|byte| *byte != 0), "one encoding");
+                assert!((1..80).all(|seq| series.is_used(seq) == used.contains(&seq)));
+            }
+        });
+    }
+}

@@ -24,9 +24,6 @@ pub enum Malformed {
     /// Not canonical JSON.
     #[error("{0}")]
     NotCanonical(#[from] NotCanonical),
-    /// Not an object.
-    #[error("a statement is a JSON object, with its members between curly brackets")]
-    NotAnObject,
     /// No `type`, or none that is known.
     #[error("the type of the statement is missing or unknown: known are charter, registrar, issuer, key, decision and annotation")]
     UnknownType,
@@ -84,14 +81,29 @@ impl fmt::Display for FieldError {
 }
 
 impl Malformed {
-    /// A stable short name.
+    /// All short names but those of [`NotCanonical::NAMES`].
+    pub const NAMES: &[&str] = &[
+        "entry-too-large",
+        "not-a-statement",
+        "not-one-line",
+        "unknown-type",
+        "bad-field",
+        "bad-threshold",
+        "repeated-key",
+        "related-twice",
+        "doubt-without-retirement",
+        "unsorted-signatures",
+        "signed-twice",
+        "too-many-signatures",
+    ];
+
+    /// A stable short name, one of [`Malformed::NAMES`] or [`NotCanonical::NAMES`].
     pub fn name(&self) -> &'static str {
         match self {
             Malformed::TooLarge => "entry-too-large",
             Malformed::Note(_) => "not-a-statement",
             Malformed::NotOneLine => "not-one-line",
             Malformed::NotCanonical(reason) => reason.name(),
-            Malformed::NotAnObject => "not-an-object",
             Malformed::UnknownType => "unknown-type",
             Malformed::Field(_) => "bad-field",
             Malformed::BadThreshold => "bad-threshold",

@@ -6,36 +6,36 @@ use serde_json::{Map, Value, json};
 use tlog::key::{Algorithm, KeyName, SigningKey};
 use tlog::{Hash, LeafIndex};
 
-use crate::ledger::{Fold, Rules, Status};
-use crate::statement::{Draft, Statement};
-use crate::types::Vkey;
+use decision::ledger::{Fold, Rules, Status};
+use decision::statement::{Draft, Statement};
+use decision::types::Vkey;
 
-pub(super) const LOG: &str = "gazette.example/2026";
-pub(super) const ISSUED: &str = "2026-03-01T09:30:00Z";
+pub(crate) const LOG: &str = "gazette.example/2026";
+pub(crate) const ISSUED: &str = "2026-03-01T09:30:00Z";
 
 /// Shared, since secret keys cannot be copied.
-pub(super) type Key = Rc<SigningKey>;
+pub(crate) type Key = Rc<SigningKey>;
 
-pub(super) fn key(name: &str, seed: u8) -> Key {
+pub(crate) fn key(name: &str, seed: u8) -> Key {
     Rc::new(SigningKey::from_seed(KeyName::new(name).unwrap(), Algorithm::Ed25519, &[seed; 32]).unwrap())
 }
 
-pub(super) fn vkey(key: &Key) -> String {
+pub(crate) fn vkey(key: &Key) -> String {
     Vkey::from(key.verifier_key()).to_string()
 }
 
-pub(super) struct World {
-    pub(super) fold: Fold,
-    pub(super) log: Key,
-    pub(super) registrars: Vec<Key>,
-    pub(super) planning: Key,
-    pub(super) court: Key,
+pub(crate) struct World {
+    pub(crate) fold: Fold,
+    pub(crate) log: Key,
+    pub(crate) registrars: Vec<Key>,
+    pub(crate) planning: Key,
+    pub(crate) court: Key,
     entries: Vec<Vec<u8>>,
 }
 
 impl World {
     /// A log with nothing in it.
-    pub(super) fn empty() -> Self {
+    pub(crate) fn empty() -> Self {
         let log = key(LOG, 1);
         let fold = Fold::new(Rules::new(LOG, vec![log.verifier_key().clone()]));
         let registrars = (2..5).map(|seed| key(&format!("registrar-{seed}.example"), seed)).collect();
@@ -44,7 +44,7 @@ impl World {
     }
 
     /// A log with its charter (two of three registrars) and two issuers: an authority and a court that may overrule it.
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let mut world = World::empty();
         world.good(&world.charter(2), &[&world.log.clone()]);
         let planning = world.registration("planning.example", &[&world.planning.clone()], &["planning.*"]);
@@ -55,75 +55,75 @@ impl World {
         world
     }
 
-    pub(super) fn next(&self) -> u64 {
+    pub(crate) fn next(&self) -> u64 {
         self.fold.size().as_u64()
     }
 
-    pub(super) fn charter(&self, threshold: u16) -> Value {
+    pub(crate) fn charter(&self, threshold: u16) -> Value {
         let registrars: Vec<_> = self.registrars.iter().map(vkey).collect();
         let (log, version) = (LOG, 1);
         json!({"type": "charter", "log": log, "issued": ISSUED, "version": version, "registrars": registrars,
             "threshold": threshold, "admission": "statements"})
     }
 
-    pub(super) fn registration(&self, issuer: &str, keys: &[&Key], kinds: &[&str]) -> Value {
+    pub(crate) fn registration(&self, issuer: &str, keys: &[&Key], kinds: &[&str]) -> Value {
         let keys: Vec<_> = keys.iter().map(|key| vkey(key)).collect();
         json!({"type": "issuer", "log": LOG, "issuer": issuer, "issued": ISSUED, "names": {"en": issuer}, "keys": keys, "kinds": kinds})
     }
 
     /// Signed by two registrars and `keys`.
-    pub(super) fn register(&mut self, statement: &Value, keys: &[Key]) -> u64 {
+    pub(crate) fn register(&mut self, statement: &Value, keys: &[Key]) -> u64 {
         let registrars: Vec<_> = self.registrars[..2].iter().map(Rc::clone).collect();
         self.good(statement, &registrars.iter().chain(keys).collect::<Vec<_>>())
     }
 
-    pub(super) fn decision(&self, seq: u64) -> Value {
+    pub(crate) fn decision(&self, seq: u64) -> Value {
         self.decision_of("planning.example", "planning.permit", seq)
     }
 
-    pub(super) fn decision_of(&self, issuer: &str, kind: &str, seq: u64) -> Value {
+    pub(crate) fn decision_of(&self, issuer: &str, kind: &str, seq: u64) -> Value {
         json!({"type": "decision", "log": LOG, "issuer": issuer, "issued": ISSUED, "series": "2026", "seq": seq, "kind": kind,
             "subject": "A roof", "outcome": "granted", "decided": "2026-03-01"})
     }
 
     /// A decision of the court about the entry at `index`.
-    pub(super) fn judgment(&self, seq: u64, rel: &str, index: u64) -> Value {
+    pub(crate) fn judgment(&self, seq: u64, rel: &str, index: u64) -> Value {
         with(self.decision_of("court.example", "judgment", seq), "relates", json!([self.relation(rel, index)]))
     }
 
-    pub(super) fn annotation(&self, kind: &str, seq: u64) -> Value {
+    pub(crate) fn annotation(&self, kind: &str, seq: u64) -> Value {
         json!({"type": "annotation", "log": LOG, "issuer": "planning.example", "issued": ISSUED, "series": "2026", "seq": seq, "kind": kind})
     }
 
-    pub(super) fn key_change(&self, action: &str, key: &Key) -> Value {
+    pub(crate) fn key_change(&self, action: &str, key: &Key) -> Value {
         json!({"type": "key", "log": LOG, "issuer": "planning.example", "issued": ISSUED, "action": action, "key": vkey(key)})
     }
 
-    pub(super) fn relation(&self, rel: &str, index: u64) -> Value {
+    pub(crate) fn relation(&self, rel: &str, index: u64) -> Value {
         let leaf = Hash::leaf(&self.entries[usize::try_from(index).unwrap()]).to_hex();
         json!({"rel": rel, "index": index, "leaf": leaf})
     }
 
     /// Adds a decision that is good, and gives its index.
-    pub(super) fn decide(&mut self, seq: u64) -> u64 {
+    pub(crate) fn decide(&mut self, seq: u64) -> u64 {
         let decision = self.decision(seq);
         self.good(&decision, &[&self.planning.clone()])
     }
 
     /// Adds an entry that must be admitted, and gives its index.
-    pub(super) fn good(&mut self, statement: &Value, keys: &[&Key]) -> u64 {
+    pub(crate) fn good(&mut self, statement: &Value, keys: &[&Key]) -> u64 {
         let index = self.next();
         assert_eq!(self.offer(statement, keys), None, "{statement}");
         index
     }
 
     /// Offers a statement: the name of the reason why it is refused, if it is.
-    pub(super) fn offer(&mut self, statement: &Value, keys: &[&Key]) -> Option<&'static str> {
+    pub(crate) fn offer(&mut self, statement: &Value, keys: &[&Key]) -> Option<&'static str> {
         self.offer_bytes(&signed(statement, keys).to_bytes())
     }
 
     /// Offers an entry. What is refused is not kept, as a log with admission would do.
-    pub(super) fn offer_bytes(&mut self, entry: &[u8]) -> Option<&'static str> {
+    pub(crate) fn offer_bytes(&mut self, entry: &[u8]) -> Option<&'static str> {
         let before = self.fold.clone();
         match self.fold.push(entry).unwrap() {
             None => {
@@ -140,27 +140,27 @@ impl World {
         }
     }
 
-    pub(super) fn entries(&self) -> &[Vec<u8>] {
+    pub(crate) fn entries(&self) -> &[Vec<u8>] {
         &self.entries
     }
 
-    pub(super) fn status(&self, index: u64) -> Status {
+    pub(crate) fn status(&self, index: u64) -> Status {
         self.fold.rules().status(self.fold.ledger(), LeafIndex::new(index)).unwrap().unwrap()
     }
 }
 
-pub(super) fn signed(statement: &Value, keys: &[&Key]) -> Statement {
+pub(crate) fn signed(statement: &Value, keys: &[&Key]) -> Statement {
     Draft::from_json(statement).unwrap().sign(&keys.iter().map(|key| &***key).collect::<Vec<_>>()).unwrap()
 }
 
 /// The statement with one member set.
-pub(super) fn with(mut statement: Value, name: &str, value: Value) -> Value {
+pub(crate) fn with(mut statement: Value, name: &str, value: Value) -> Value {
     statement.as_object_mut().unwrap().insert(name.into(), value);
     statement
 }
 
 /// The statement without one member.
-pub(super) fn without(statement: &Value, name: &str) -> Value {
+pub(crate) fn without(statement: &Value, name: &str) -> Value {
     let mut members: Map<String, Value> = statement.as_object().unwrap().clone();
     members.remove(name).unwrap();
     members.into()

@@ -3,8 +3,8 @@
 use serde_json::json;
 use tlog::TreeSize;
 
-use super::world::{World, key, signed, with};
-use crate::ledger::{Fold, LedgerRead, MemoryLedger, Overlay, SnapshotError};
+use crate::world::{World, key, signed, with};
+use decision::ledger::{Fold, LedgerRead, MemoryLedger, Overlay, SnapshotError};
 
 /// A log with some of everything in it.
 fn busy() -> World {

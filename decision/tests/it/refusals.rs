@@ -3,7 +3,7 @@
 use serde_json::json;
 use tlog::note::Note;
 
-use super::world::{ISSUED, LOG, World, key, signed, vkey, with, without};
+use crate::world::{ISSUED, LOG, World, key, signed, vkey, with, without};
 
 #[test]
 fn the_charter_is_the_first_entry_and_signed_by_the_log() {

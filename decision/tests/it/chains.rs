@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::world::{World, with};
-use crate::ledger::Standing;
+use crate::world::{World, with};
+use decision::ledger::Standing;
 
 /// The follow-up of the authority to one of its own decisions.
 fn follow_up(world: &World, seq: u64, rel: &str, index: u64) -> Value {
@@ -62,7 +62,7 @@ fn one_decision_may_take_the_place_of_several_but_of_none_twice() {
     world.good(&with(world.decision(3), "relates", both), &[&world.planning.clone()]);
     assert_eq!(world.status(two).standing, Some(Standing::Revoked));
     let twice = json!([world.relation("supersedes", one), world.relation("corrects", one)]);
-    let draft = crate::statement::Draft::from_json(&with(world.decision(4), "relates", twice));
+    let draft = decision::statement::Draft::from_json(&with(world.decision(4), "relates", twice));
     assert_eq!(draft.unwrap_err().name(), "related-twice");
 }
 
