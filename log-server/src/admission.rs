@@ -26,6 +26,7 @@ use std::time::{Duration, SystemTime};
 use bytes::Bytes;
 use decision::ledger::{ApplyError, LedgerError, Refusal, Rules};
 use decision::statement::{Statement, VerifiedStatement};
+use decision::text;
 use decision::types::IssuerId;
 use tlog::key::VerifierKey;
 use tlog::{Hash, LeafIndex};
@@ -193,6 +194,7 @@ impl Statements {
 
     /// What is asked at admission only.
     fn check_taste(&self, statement: &Statement, bytes: usize, now: SystemTime) -> Result<(), Refused> {
+        text::check(statement.line())?;
         let limit = unix(now + AHEAD);
         if statement.issued().as_unix() > limit {
             return Err(Refused::IssuedAhead(statement.issued()));

@@ -2,6 +2,7 @@
 
 use decision::ledger::Refusal;
 use decision::statement::Malformed;
+use decision::text::BadText;
 use decision::types::Timestamp;
 use tlog::LeafIndex;
 
@@ -14,6 +15,9 @@ pub enum Refused {
     /// It is not a statement.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// Its text is not what it looks like.
+    #[error("{0}")]
+    Text(#[from] BadText),
     /// It says that it was issued in the future.
     #[error("`issued` is {0}, more than five minutes from now: set the clock of the machine that signs, and sign again")]
     IssuedAhead(Timestamp),
@@ -30,6 +34,7 @@ impl Refused {
     pub fn name(&self) -> &'static str {
         match self {
             Refused::Malformed(reason) => reason.name(),
+            Refused::Text(bad) => bad.name(),
             Refused::IssuedAhead(_) => "issued-ahead",
             Refused::Rule(reason) => reason.name(),
             Refused::OverQuota(_) => "over-quota",
@@ -40,6 +45,7 @@ impl Refused {
     pub fn field(&self) -> Option<&str> {
         match self {
             Refused::Malformed(reason) => reason.field(),
+            Refused::Text(bad) => Some(&bad.field),
             Refused::IssuedAhead(_) => Some("issued"),
             Refused::Rule(reason) => reason.field(),
             Refused::OverQuota(_) => Some("issuer"),

@@ -13,6 +13,7 @@ use log_server::store::{RocksOptions, RocksStore, Store};
 use tlog::LeafIndex;
 
 use crate::process::{Connection, Server, good, init};
+use crate::world::{admitted, decision, init_statements, ledger, planning, registered, signed};
 
 const WRITERS: u64 = 8;
 
@@ -42,7 +43,7 @@ impl Random {
 type Acknowledged = Mutex<HashMap<Vec<u8>, u64>>;
 
 /// Lets writers write until `count` entries are acknowledged, kills the server in the middle of it, and keeps what was acknowledged.
-fn write_and_kill(server: &mut Server, count: u64, next: &AtomicU64, acknowledged: &Acknowledged) {
+fn write_and_kill(server: &mut Server, count: u64, next: &AtomicU64, make: fn(u64) -> Vec<u8>, acknowledged: &Acknowledged) {
     let (done, running) = (AtomicU64::new(0), AtomicUsize::new(usize::try_from(WRITERS).unwrap()));
     let address = server.address;
     std::thread::scope(|scope| {
@@ -50,7 +51,7 @@ fn write_and_kill(server: &mut Server, count: u64, next: &AtomicU64, acknowledge
             scope.spawn(|| {
                 let mut connection = Connection::to(address).ok();
                 while let Some(open) = &mut connection {
-                    let entry = format!("entry {} {}", next.fetch_add(1, Ordering::Relaxed), "x".repeat(200)).into_bytes();
+                    let entry = make(next.fetch_add(1, Ordering::Relaxed));
                     let Some(index) = open.add(&entry) else { break };
                     acknowledged.lock().unwrap().insert(entry, index);
                     done.fetch_add(1, Ordering::Relaxed);
@@ -78,28 +79,47 @@ fn check(dir: &Path, acknowledged: &Acknowledged) {
 
 #[test]
 fn killing_it_at_random_moments_under_load_loses_nothing_acknowledged() {
-    let crashes: u64 = std::env::var("ACTA_CRASHES").map_or(20, |count| count.parse().unwrap());
-    let mut random = Random::seeded();
     let home = tempfile::tempdir().unwrap();
     let dir = home.path().join("log");
     init(&dir);
+    crash_again_and_again(&dir, 20, |number| format!("entry {number} {}", "x".repeat(200)).into_bytes());
+}
+
+#[test]
+fn killing_a_log_of_statements_leaves_the_ledger_that_its_entries_give() {
+    let home = tempfile::tempdir().unwrap();
+    let dir = home.path().join("log");
+    init_statements(&dir);
+    admitted(&mut Server::start(&dir, &[]).connect(), &registered("planning.example", &planning(), &["*"]));
+    crash_again_and_again(&dir, 10, |number| signed(&decision(number + 1), &[&planning()]).to_bytes());
+
+    let kept = ledger(&dir);
+    assert!(kept.len() > 1000, "{} rows", kept.len());
+    good(&["rebuild-ledger", "--dir", dir.to_str().unwrap()]);
+    assert!(ledger(&dir) == kept, "the ledger that was kept is the one that the entries give, byte for byte");
+}
+
+/// Runs, loads and kills the log in `dir`, `usually` so many times.
+fn crash_again_and_again(dir: &Path, usually: u64, make: fn(u64) -> Vec<u8>) {
+    let crashes: u64 = std::env::var("ACTA_CRASHES").map_or(usually, |count| count.parse().unwrap());
+    let mut random = Random::seeded();
     let (next, acknowledged) = (AtomicU64::new(0), Mutex::new(HashMap::new()));
     let (mut published, mut killed_in_recovery) = (0, 0);
     for crash in 0..crashes {
         // recovery itself is killed, several times over, before it may come to its end
         for _ in 0..2 {
-            let listened = Server::start_and_kill(&dir, Duration::from_micros(random.below(60_000)));
+            let listened = Server::start_and_kill(dir, Duration::from_micros(random.below(60_000)));
             killed_in_recovery += u64::from(!listened);
         }
-        let mut server = Server::start(&dir, &[]);
+        let mut server = Server::start(dir, &[]);
         let head = server.connect().get("/checkpoint").unwrap();
         let size: u64 = head.text().lines().nth(1).unwrap().parse().unwrap();
         let highest = acknowledged.lock().unwrap().values().max().map_or(0, |index| index + 1);
         assert!(size >= highest.max(published), "the head after crash {crash} covers all that was acknowledged");
         published = size;
-        write_and_kill(&mut server, 1 + random.below(400), &next, &acknowledged);
+        write_and_kill(&mut server, 1 + random.below(400), &next, make, &acknowledged);
     }
-    check(&dir, &acknowledged);
+    check(dir, &acknowledged);
     assert!(killed_in_recovery > 0, "some kills come before it listens");
     println!(
         "{crashes} crashes under load, {killed_in_recovery} kills before it listened, {} acknowledged",

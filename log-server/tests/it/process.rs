@@ -137,10 +137,15 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
+    headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
 impl Answer {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(found, _)| found.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    }
+
     pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
@@ -169,20 +174,16 @@ impl Connection {
         let mut line = String::new();
         self.line(&mut line)?;
         let status = line.split(' ').nth(1).and_then(|status| status.parse().ok()).ok_or(std::io::ErrorKind::InvalidData)?;
-        let mut length = 0;
+        let mut answer = Answer { status, headers: Vec::new(), body: Vec::new() };
         loop {
             self.line(&mut line)?;
-            match line.split_once(": ") {
-                Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
-                    length = value.parse().map_err(|_| std::io::ErrorKind::InvalidData)?;
-                }
-                Some(_) => {}
-                None => break,
-            }
+            let Some((name, value)) = line.split_once(": ") else { break };
+            answer.headers.push((name.to_owned(), value.to_owned()));
         }
-        let mut body = vec![0; length];
-        self.stream.read_exact(&mut body)?;
-        Ok(Answer { status, body })
+        let length = answer.header("content-length").map_or(Ok(0), str::parse);
+        answer.body = vec![0; length.map_err(|_| std::io::ErrorKind::InvalidData)?];
+        self.stream.read_exact(&mut answer.body)?;
+        Ok(answer)
     }
 
     fn line(&mut self, line: &mut String) -> std::io::Result<()> {

@@ -5,6 +5,8 @@ use std::rc::Rc;
 use std::sync::LazyLock;
 
 use decision::statement::{Draft, Statement};
+use log_server::data_dir::DataDir;
+use log_server::store::{LedgerRows, RocksOptions, RocksStore, Store};
 use serde_json::{Value, json};
 use tlog::Hash;
 use tlog::key::{Algorithm, KeyName, SigningKey};
@@ -124,4 +126,16 @@ pub(crate) fn outcome(answer: &Answer) -> (u16, String) {
 /// How many entries the log has.
 pub(crate) fn size(connection: &mut Connection) -> u64 {
     connection.get("/checkpoint").unwrap().text().lines().nth(1).unwrap().parse().unwrap()
+}
+
+/// The rows of the ledger of a log that is not running.
+pub(crate) fn ledger(dir: &Path) -> LedgerRows {
+    let store = RocksStore::open_read_only(&DataDir::new(dir).db(), RocksOptions::default()).unwrap();
+    let mut rows = Vec::new();
+    let visit = &mut |key: &[u8], row: &[u8]| {
+        rows.push((key.to_vec(), row.to_vec()));
+        true
+    };
+    store.ledger_scan(visit).unwrap();
+    rows
 }

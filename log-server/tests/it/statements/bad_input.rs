@@ -117,8 +117,8 @@ type Case = (&'static str, fn(&Desk) -> Vec<u8>, u16, &'static str);
 
 const CASES: &[Case] = &[
     ("any bytes", |_| b"{}".to_vec(), 400, "not-a-statement"),
-    ("a note that is not JSON", |desk| desk.by_hand(|_| "hello".into()), 400, "not-canonical"),
-    ("a list", |desk| desk.by_hand(|_| "[]".into()), 400, "not-canonical"),
+    ("a note that is not JSON", |desk| desk.by_hand(|_| "hello".into()), 400, "malformed-json"),
+    ("a list", |desk| desk.by_hand(|_| "[]".into()), 400, "not-an-object"),
     ("a statement for another log", |desk| desk.by(&with(desk.next(), "log", json!("other.example/log"))), 422, "other-log"),
     (
         "a foreign signature line",
@@ -163,7 +163,7 @@ const CASES: &[Case] = &[
         "bad-signature",
     ),
     ("two lines of JSON", |desk| desk.by_hand(|line| format!("{line}\n{line}")), 400, "not-one-line"),
-    ("a member twice", |desk| desk.by_hand(|line| line.replacen('{', "{\"decided\":\"2026-03-01\",", 1)), 400, "not-canonical"),
+    ("a member twice", |desk| desk.by_hand(|line| line.replacen('{', "{\"decided\":\"2026-03-01\",", 1)), 400, "duplicate-member"),
     ("a space that canonical JSON has not", |desk| desk.by_hand(|line| line.replacen(':', ": ", 1)), 400, "not-canonical"),
     ("a control character", |desk| desk.by_hand(|line| line.replacen("roof", "ro\u{1}of", 1)), 400, "not-a-statement"),
     ("a control character, escaped", |desk| desk.by_hand(|line| line.replacen("roof", "ro\\u0001of", 1)), 400, "bad-field"),
@@ -171,13 +171,32 @@ const CASES: &[Case] = &[
         "a number beyond exact integers",
         |desk| desk.by_hand(|line| line.replacen("\"seq\":", "\"seq\":9007199254740993", 1)),
         400,
-        "not-canonical",
+        "inexact-number",
     ),
     (
         "a thousand brackets",
         |desk| desk.by_hand(|line| line.replacen("\"type\"", &format!("\"t\":{}{},\"type\"", "[".repeat(1000), "]".repeat(1000)), 1)),
         400,
-        "not-canonical",
+        "too-deep",
+    ),
+    ("text that is not in its normal form", |desk| desk.by(&with(desk.next(), "subject", json!("A cafe\u{301}"))), 422, "not-nfc"),
+    ("a right-to-left override", |desk| desk.by(&with(desk.next(), "subject", json!("A \u{202e}foor"))), 422, "bidirectional-override"),
+    ("a letter that looks like another", |desk| desk.by(&with(desk.next(), "subject", json!("A r\u{43e}of"))), 422, "mixed-scripts"),
+    ("a character that nobody sees", |desk| desk.by(&with(desk.next(), "subject", json!("A ro\u{200b}of"))), 422, "invisible-character"),
+    (
+        "an identifier with a letter that looks like another",
+        |desk| desk.by_hand(|line| line.replacen("planning.example", "pl\u{430}nning.example", 1)),
+        400,
+        "bad-field",
+    ),
+    (
+        "markup, which is text and is admitted",
+        |_| {
+            let markup = with(decision_of("other.example", "x", 2), "subject", json!("<script>alert('\u{e4}')</script>"));
+            signed(&markup, &[&key("other.example", 21)]).to_bytes()
+        },
+        200,
+        "",
     ),
     ("an unknown type", |desk| desk.by_hand(|line| line.replacen("\"decision\"", "\"verdict\"", 1)), 400, "unknown-type"),
     (
