@@ -11,13 +11,16 @@ use std::time::Duration;
 
 use acta_client::audit::AuditError;
 use acta_client::durable;
+use acta_client::fold::FoldError;
 use acta_client::location::Location;
 use acta_client::publish::PublishError;
 use acta_client::source::{FetchError, Options, Source, SourceError, read_ca_file};
+use acta_client::status::StatusError;
 use acta_client::submit::SubmitError;
 use acta_client::terminal;
 use acta_client::verified::{ReadError, VerifiedLog};
 use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
 use tlog::policy::{MAX_POLICY, Policy, TrustedLog, WitnessedBy};
 use tlog::printable::Printable;
 
@@ -36,6 +39,7 @@ mod publish;
 mod registrar;
 mod show;
 mod statement;
+mod status;
 mod verify;
 
 /// Publish decisions to a transparency log, keep receipts for them, and check both.
@@ -58,6 +62,7 @@ enum Command {
     Demo(demo::Demo),
     Publish(publish::Publish),
     Verify(verify::Verify),
+    Status(status::StatusCommand),
     Inspect(inspect::Inspect),
     Checkpoint(checkpoint::Checkpoint),
     Get(get::Get),
@@ -77,7 +82,8 @@ impl Cli {
         match self.command {
             Command::Demo(command) => command.run().await,
             Command::Publish(command) => command.run().await,
-            Command::Verify(command) => command.run(),
+            Command::Verify(command) => command.run().await,
+            Command::Status(command) => command.run().await,
             Command::Inspect(command) => command.run(),
             Command::Checkpoint(command) => command.run().await,
             Command::Get(command) => command.run().await,
@@ -201,6 +207,29 @@ fn exit_of_submit(error: &SubmitError) -> Exit {
 impl From<SubmitError> for Failure {
     fn from(error: SubmitError) -> Self {
         exit_of_submit(&error).because(error)
+    }
+}
+
+impl From<FoldError> for Failure {
+    fn from(error: FoldError) -> Self {
+        match error {
+            FoldError::Read(error) => error.into(),
+            // Nobody but us writes to a ledger in memory.
+            error => Exit::Unavailable.because(error),
+        }
+    }
+}
+
+impl From<StatusError> for Failure {
+    fn from(error: StatusError) -> Self {
+        let exit = match error {
+            StatusError::Fetch(error) => return error.into(),
+            StatusError::Fold(error) => return error.into(),
+            StatusError::NotAServer | StatusError::NotYetPublished(_) => Exit::Usage,
+            StatusError::OtherEntry { .. } => Exit::Refused,
+            _ => Exit::Unavailable,
+        };
+        exit.because(error)
     }
 }
 
@@ -370,6 +399,12 @@ pub(crate) fn warn(line: impl Display) {
 /// A line on standard output.
 fn say(line: impl Display) -> Result<(), Failure> {
     stdout(format!("{line}\n").as_bytes())
+}
+
+/// How far reading and judging entries has come; nothing where nobody sees it.
+fn entries_bar(entries: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} entries  {per_sec}  {eta} left");
+    ProgressBar::new(entries).with_style(style.expect("the template is valid"))
 }
 
 /// The witnesses of a checkpoint, for scripts.

@@ -55,16 +55,28 @@ impl LogFold {
 
     /// Takes in what `log` has more than was taken in before, once it is shown to continue that. `found` gets what the log should have
     /// refused, `progress` how many entries were judged.
-    pub async fn advance(self, log: &VerifiedLog, mut found: impl FnMut(Finding), progress: impl Fn(u64)) -> Result<Self, FoldError> {
+    pub async fn advance(self, log: &VerifiedLog, found: impl FnMut(Finding), progress: impl Fn(u64)) -> Result<Self, FoldError> {
+        self.advance_to(log, log.size(), found, progress).await
+    }
+
+    /// The same for the first `size` entries of `log`, or all if it has fewer.
+    pub async fn advance_to(
+        self,
+        log: &VerifiedLog,
+        size: TreeSize,
+        mut found: impl FnMut(Finding),
+        progress: impl Fn(u64),
+    ) -> Result<Self, FoldError> {
         if let Some(head) = &self.head {
             log.extends(head).await?;
         }
         let mut fold = self.fold;
-        let mut bundles = std::pin::pin!(log.entries(fold.size().as_u64()..log.size().as_u64()));
+        let end = size.min(log.size());
+        let mut bundles = std::pin::pin!(log.entries(fold.size().as_u64()..end.as_u64().max(fold.size().as_u64())));
         let mut next = chunk(&mut bundles, fold.size()).await?;
         while !next.is_empty() {
             let before = fold.size();
-            let judging = tokio::task::spawn_blocking(move || judge(fold, &next));
+            let judging = tokio::task::spawn_blocking(move || judge(fold, &next, end));
             // Fetched while this machine's processors are busy.
             let following = chunk(&mut bundles, before);
             let (judged, following) = tokio::join!(judging, following);
@@ -113,11 +125,11 @@ async fn chunk(
     Ok(chunk)
 }
 
-/// Takes in the entries of some bundles that are not taken in yet.
-fn judge(mut fold: Fold, bundles: &[VerifiedBundle]) -> Result<(Fold, Vec<Finding>), LedgerError<Infallible>> {
+/// Takes in the entries of some bundles that are not taken in yet, up to `end`.
+fn judge(mut fold: Fold, bundles: &[VerifiedBundle], end: TreeSize) -> Result<(Fold, Vec<Finding>), LedgerError<Infallible>> {
     let first = LeafIndex::new(fold.size().as_u64());
-    let entries: Vec<&[u8]> =
-        bundles.iter().flat_map(VerifiedBundle::iter).skip_while(|(at, _)| *at < first).map(|(_, entry)| entry).collect();
+    let wanted = |(at, _): &(LeafIndex, &[u8])| *at >= first && end.contains(*at);
+    let entries: Vec<&[u8]> = bundles.iter().flat_map(VerifiedBundle::iter).filter(wanted).map(|(_, entry)| entry).collect();
     let mut findings = Vec::new();
     for prepared in prepare(&fold, &entries) {
         findings.extend(fold.push_prepared(prepared?)?);

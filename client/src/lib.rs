@@ -12,6 +12,7 @@
 //! | [`cache`] | tiles that never change, on disk |
 //! | [`verified`] | reading a log under one verified checkpoint |
 //! | [`fold`] | what all of a log's statements say together, computed here |
+//! | [`status`] | what stands: the operator's word, and what follows from the entries |
 //! | [`submit`] | adding entries |
 //! | [`registrar`] | statements that several people sign |
 //! | [`publish`] | adding many entries, with a receipt for each, resumably |
@@ -30,6 +31,7 @@ pub mod location;
 pub mod publish;
 pub mod registrar;
 pub mod source;
+pub mod status;
 pub mod submit;
 pub mod terminal;
 pub mod verified;

@@ -154,6 +154,15 @@ impl Source {
         Some(Proof::parse(&answer).ok()?.index())
     }
 
+    /// The first head that the log published over the entry at `index`, well formed and not yet verified; `None` if it says of none.
+    pub async fn head_covering(&self, index: LeafIndex) -> Result<Option<SignedCheckpoint>, SourceError> {
+        match self.get(&format!("head/covering/{index}"), MAX_NOTE).await {
+            Ok(bytes) => Ok(Some(SignedCheckpoint::parse(&bytes)?)),
+            Err(FetchError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     async fn get(&self, path: &str, limit: usize) -> Result<Bytes, FetchError> {
         match &self.kind {
             Kind::Http(http) => http.get(path, limit).await,

@@ -100,6 +100,12 @@ impl VerifiedLog {
         VerifiedLog { source, cache: None, head }
     }
 
+    /// The same log under its latest head. Whether that continues this one is for [`VerifiedLog::extends`] to say.
+    pub async fn newer(&self, policy: &Policy) -> Result<Self, ReadError> {
+        let head = policy.verify(&self.source.checkpoint().await?)?;
+        Ok(VerifiedLog { source: self.source.clone(), cache: self.cache.clone(), head })
+    }
+
     /// Keeps full tiles and bundles below `directory` and looks there first. A local log has no need of it and ignores it.
     #[must_use]
     pub fn with_cache(mut self, directory: &std::path::Path) -> Self {

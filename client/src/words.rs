@@ -6,6 +6,7 @@
 
 use std::fmt::{Display, Write};
 
+use decision::ledger::{EntryType, IssuerStatus, KeyStatus, Standing, Status};
 use decision::statement::Draft;
 use decision::types::{
     Annotation, Body, Charter, Decision, Document, Hours, KeyAction, KeyChange, Party, Place, Point, Registrars, Registration, Relates,
@@ -46,6 +47,42 @@ impl Words {
         words.add("log", safe(draft.body().log()));
         words.add("issued", format!("{}, as its signers say", draft.body().issued()));
         words
+    }
+
+    /// What a ledger says of an entry.
+    pub fn of_status(status: &Status) -> Words {
+        let mut words = Words::default();
+        words.add("entry", format!("{}, {}", status.index, type_in_words(status.entry_type)));
+        if let Some(issuer) = &status.issuer {
+            words.add("issuer", issuer_in_words(issuer));
+        }
+        if let Some(numbered) = &status.numbered {
+            let (series, kind) = (safe(&numbered.series), safe(&numbered.kind));
+            words.add("number", format!("{} in the series {series}, of the kind {kind}", numbered.seq));
+        }
+        if let Some(key) = &status.key {
+            words.key_status(key);
+        }
+        if let Some(standing) = status.standing {
+            words.add("standing", standing_in_words(standing, status.by));
+        }
+        words
+    }
+
+    /// The key that signed an entry which the ledger holds: it was in force there.
+    pub fn key_status(&mut self, key: &KeyStatus) {
+        let (name, added) = (safe(&key.vkey), key.added);
+        self.add("key", format!("{name}, in force at this entry: added by entry {added}"));
+        if let Some(retired) = key.retired {
+            self.add("key", format!("retired later, by entry {retired}"));
+        }
+        match (key.in_doubt, key.doubt_from) {
+            (true, Some(from)) => {
+                self.add("key", format!("IN DOUBT: the registrars doubt whatever it signed from entry {from} on, so also this"))
+            }
+            (false, Some(from)) => self.add("key", format!("the registrars doubt what it signed from entry {from} on; this is earlier")),
+            _ => {}
+        }
     }
 
     /// One more line. `text` is harmless already.
@@ -236,6 +273,35 @@ pub fn signer(signature: &Signature) -> String {
 pub fn key(vkey: &Vkey) -> String {
     let key = vkey.verifier_key();
     format!("{} (key {})", safe(key.name().as_str()), key.id())
+}
+
+/// Whether a decision stands, and by which entry it does not.
+pub fn standing_in_words(standing: Standing, by: Option<u64>) -> String {
+    let by = by.map_or_else(String::new, |by| format!(" by entry {by}"));
+    match standing {
+        Standing::InForce => "in force: no later entry took its place".into(),
+        Standing::Corrected => format!("corrected{by}: read that one instead"),
+        Standing::Superseded => format!("superseded{by}, which decides anew"),
+        Standing::Revoked => format!("REVOKED{by}"),
+    }
+}
+
+fn issuer_in_words(issuer: &IssuerStatus) -> String {
+    let names: Vec<_> = issuer.names.iter().filter(|(lang, _)| &***lang != "und").map(|(_, name)| safe(name)).collect();
+    let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(" / ")) };
+    let retired = issuer.retired.map_or_else(String::new, |by| format!(", retired by entry {by}"));
+    format!("{}{names}, registered by entry {}{retired}", safe(&issuer.id), issuer.registered)
+}
+
+fn type_in_words(entry_type: EntryType) -> &'static str {
+    match entry_type {
+        EntryType::Charter => "the log's charter",
+        EntryType::Registrar => "a change of registrars",
+        EntryType::Issuer => "the registration of an issuer",
+        EntryType::Key => "a change of an issuer's keys",
+        EntryType::Decision => "a decision",
+        EntryType::Annotation => "an annotation",
+    }
 }
 
 fn listed<T: Display>(values: &[T]) -> Option<String> {

@@ -6,11 +6,10 @@ use std::time::Instant;
 use acta_client::audit::{HeadStore, audit};
 use acta_client::verified::VerifiedLog;
 use clap::Args;
-use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tlog::printable::Printable;
 
-use super::{Exit, Failure, LogArgs, own_directories, say, say_json, show};
+use super::{Exit, Failure, LogArgs, entries_bar, own_directories, say, say_json, show};
 
 /// Read a whole log again and check all of it
 #[derive(Debug, Args)]
@@ -45,7 +44,7 @@ impl Audit {
         options.concurrency = self.concurrency.into();
         let log = VerifiedLog::open(self.log.source(&policy, &options)?, &policy).await?;
         let started = Instant::now();
-        let bar = progress_bar(log.size().as_u64());
+        let bar = entries_bar(log.size().as_u64());
         let result = audit(&log, &policy, &HeadStore::new(&self.state_directory()?), |entries, _| bar.inc(entries)).await;
         bar.finish_and_clear();
         let audited = result?;
@@ -75,9 +74,4 @@ impl Audit {
         let directory = self.state.clone().or_else(own);
         directory.ok_or_else(|| Exit::Usage.because("there is no home directory to keep the last head in; give --state DIR"))
     }
-}
-
-fn progress_bar(entries: u64) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:30} {human_pos}/{human_len} entries  {per_sec}  {eta} left");
-    ProgressBar::new(entries).with_style(style.expect("the template is valid"))
 }

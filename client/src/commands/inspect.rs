@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use acta_client::audit::ConflictingHeads;
+use acta_client::registrar::Collected;
 use acta_client::terminal;
 use clap::Args;
 use tlog::checkpoint::SignedCheckpoint;
@@ -24,7 +25,7 @@ const MAX_FILE: usize = 256 * (2 + 65_535);
 /// Say in plain words what a file is
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Understands receipts, checkpoints and other signed notes, policies, keys, tiles, entry bundles, and what acta itself \
+    after_help = "Understands receipts, statements, checkpoints and other signed notes, policies, keys, tiles, entry bundles, and what acta itself \
 keeps. Nothing is verified: see `acta verify` for that. Secrets are not printed.\n\nExample:\n  acta inspect permit.tlog-proof"
 )]
 pub(crate) struct Inspect {
@@ -69,6 +70,9 @@ fn explain(path: &Path, bytes: &[u8]) -> Option<String> {
     if let Ok(signed) = SignedCheckpoint::parse(bytes) {
         return Some(explain::checkpoint(&signed));
     }
+    if let Ok(statement) = Collected::parse(bytes) {
+        return Some(explain::statement(&statement));
+    }
     if let Ok(note) = Note::parse(bytes) {
         return Some(explain::note(&note));
     }
@@ -100,7 +104,7 @@ mod tests {
     use super::*;
 
     /// How files of ours begin, so that arbitrary bytes get past the first look.
-    const BEGINNINGS: [&str; 8] = [
+    const BEGINNINGS: [&str; 9] = [
         "",
         "c2sp.org/tlog-proof@v1\nindex 1\n",
         "PRIVATE+KEY+",
@@ -109,6 +113,7 @@ mod tests {
         "{\"format\":\"acta publish state v1\"",
         "{\"format\":\"acta conflicting heads v1\",",
         "log.test/one\n18446744073709551615\n",
+        "{\"type\":\"annotation\",\"log\":\"a\"}\n",
     ];
 
     proptest! {

@@ -1,4 +1,4 @@
-//! `acta verify`: receipts, offline.
+//! `acta verify`: receipts, offline; of statements also in words, and with the log's help whether they still stand.
 
 use std::ffi::OsStr;
 use std::io;
@@ -6,29 +6,52 @@ use std::path::{Path, PathBuf};
 
 use acta_client::{durable, terminal};
 use clap::Args;
+use decision::statement::Statement;
 use serde_json::{Value, json};
 use tlog::policy::Policy;
 use tlog::printable::Printable;
 use tlog::proof::{MAX_PROOF_FILE, Proof, VerifiedReceipt};
 use tlog::tiles::MAX_ENTRY;
 
-use super::{Exit, Failure, read_file, read_policy, say, say_json, show, warn, witnesses_json, wrong_file};
+use self::online::Online;
+use self::said::{Beside, Said};
+use super::{CacheArgs, Exit, Failure, LogArgs, read_file, read_policy, say, say_json, show, warn, witnesses_json, wrong_file};
+
+mod online;
+mod said;
 
 /// Check receipts, offline
 #[derive(Debug, Args)]
 #[command(after_help = "A good receipt shows that the log in the policy has published exactly this entry, and that as many witnesses as \
-the policy wants have seen it. Nothing is asked of any server.\n\nExamples:\n  acta verify --policy policy receipts/*.tlog-proof\n  \
-acta verify --policy policy permit.tlog-proof --entry permit.json\n\nExit status: 0 all are good; 1 at least one is not; 2 a file cannot be read.")]
+the policy wants have seen it. Nothing is asked of any server.\n\nIf the entry is a statement, it is shown in words. Whether its issuer's key was \
+in force, and whether it was corrected, superseded or revoked since, only later and earlier entries tell: with --online all of the log is read \
+and judged here.\n\nExamples:\n  acta verify --policy policy receipts/*.tlog-proof\n  \
+acta verify --policy policy permit.tlog-proof --entry permit.json\n  acta verify --policy policy permit.tlog-proof --document plan.pdf \
+--disclosure permit.disclosures\n  acta verify --policy policy permit.tlog-proof --online --log https://log.example\n\nExit status: \
+0 all are good; 1 at least one is not; 2 a file cannot be read; 3 the log could not be asked.")]
 pub(crate) struct Verify {
-    /// The policy file: the log's key, and which witnesses must have signed
-    #[arg(long, value_name = "FILE", env = "ACTA_POLICY", hide_env_values = true)]
-    policy: PathBuf,
     /// Receipts (.tlog-proof), or directories with receipts in them
     #[arg(required = true, value_name = "RECEIPT")]
     receipts: Vec<PathBuf>,
     /// The entry that the receipt must be for: needed if the receipt does not carry it, compared if it does
     #[arg(long, value_name = "FILE")]
     entry: Option<PathBuf>,
+    /// A document that must be one of those that the decision names; may be given several times
+    #[arg(long = "document", value_name = "FILE")]
+    documents: Vec<PathBuf>,
+    /// A file with disclosures of sealed fields of the decision, which are checked and shown; may be given several times
+    #[arg(long = "disclosure", value_name = "FILE")]
+    disclosures: Vec<PathBuf>,
+    /// A verifier key (.vkey) of an issuer that you trust: decisions must be signed by it, or by another one given; may be given several times
+    #[arg(long = "issuer-key", value_name = "VKEY_FILE")]
+    issuer_keys: Vec<PathBuf>,
+    /// Read the log too: whether the issuer's key was in force, and whether a later entry corrects, supersedes or revokes the decision
+    #[arg(long)]
+    online: bool,
+    #[command(flatten)]
+    log: LogArgs,
+    #[command(flatten)]
+    cache: CacheArgs,
     /// Print one JSON object a line for each receipt
     #[arg(long)]
     json: bool,
@@ -42,16 +65,21 @@ struct Good {
     entry: Vec<u8>,
     index: u64,
     checkpoint: tlog::policy::VerifiedCheckpoint,
+    /// If the entry is a statement, what is to be said of it.
+    said: Option<Box<Said>>,
 }
 
 impl Verify {
-    pub(crate) fn run(&self) -> Result<(), Failure> {
-        let policy = read_policy(&self.policy)?;
+    pub(crate) async fn run(&self) -> Result<(), Failure> {
+        let policy = match &self.log.origin {
+            Some(_) => self.log.policy()?,
+            // Receipts may be of several logs.
+            None => read_policy(&self.log.policy)?,
+        };
         let receipts = self.expand()?;
-        if self.entry.is_some() && receipts.len() != 1 {
-            return Err(Exit::Usage.because("--entry belongs to one receipt; give one"));
-        }
+        let beside = self.beside(receipts.len())?;
         let entry = self.entry.as_deref().map(|path| read_file(path, MAX_ENTRY)).transpose()?;
+        let online = if self.online { Some(Online::open(&self.log, &self.cache).await?) } else { None };
         let (mut good, mut bad, mut unread) = (0, 0, 0);
         for path in &receipts {
             let result = match read_receipt(path) {
@@ -63,6 +91,10 @@ impl Verify {
                     self.tell_unread(path, &error)?;
                     continue;
                 }
+            };
+            let result = match result {
+                Ok(receipt) => receipt.with_statement(&policy, &beside, online.as_ref()).await?,
+                Err(reason) => Err(reason),
             };
             *(if result.is_ok() { &mut good } else { &mut bad }) += 1;
             self.tell(path, result)?;
@@ -76,6 +108,16 @@ impl Verify {
             (0, _) => Err(Exit::Usage.told()),
             _ => Err(Exit::Refused.told()),
         }
+    }
+
+    /// The files that are to fit the one receipt.
+    fn beside(&self, receipts: usize) -> Result<Beside, Failure> {
+        let options =
+            [("--entry", self.entry.is_some()), ("--document", !self.documents.is_empty()), ("--disclosure", !self.disclosures.is_empty())];
+        if let Some((option, _)) = options.into_iter().find(|(_, given)| *given && receipts != 1) {
+            return Err(Exit::Usage.because(format!("{option} belongs to one receipt; give one")));
+        }
+        Beside::read(&self.documents, &self.issuer_keys)
     }
 
     /// A directory stands for the receipts in it: a shell's `*` cannot name hundreds of thousands.
@@ -135,7 +177,7 @@ fn check(policy: &Policy, receipt: &[u8], entry: Option<&[u8]>) -> Result<Good, 
         // The file beside stands in for the entry that the receipt does not carry.
         Some(entry) if proof.extra().is_none() => {
             let checkpoint = proof.verify(policy, entry).map_err(|error| error.to_string())?;
-            Ok(Good { entry: entry.to_vec(), index: proof.index().as_u64(), checkpoint })
+            Ok(Good { entry: entry.to_vec(), index: proof.index().as_u64(), checkpoint, said: None })
         }
         entry => proof.verify_receipt(policy, entry).map(Good::from).map_err(|error| error.to_string()),
     }
@@ -144,25 +186,58 @@ fn check(policy: &Policy, receipt: &[u8], entry: Option<&[u8]>) -> Result<Good, 
 impl From<VerifiedReceipt> for Good {
     fn from(receipt: VerifiedReceipt) -> Self {
         let (entry, index) = (receipt.entry().to_vec(), receipt.index().as_u64());
-        Good { entry, index, checkpoint: receipt.checkpoint().clone() }
+        Good { entry, index, checkpoint: receipt.checkpoint().clone(), said: None }
     }
 }
 
 impl Good {
+    /// Adds what there is to say if the entry is a statement, or why it is not good after all.
+    async fn with_statement(mut self, policy: &Policy, beside: &Beside, online: Option<&Online>) -> Result<Result<Self, String>, Failure> {
+        let statement = match Statement::parse(&self.entry) {
+            Ok(statement) => statement,
+            Err(reason) if beside.wants_statement() => {
+                return Ok(Err(format!(
+                    "the receipt is genuine, but its entry is not a statement that could name or seal anything: {reason}"
+                )));
+            }
+            Err(_) => {
+                let continued = match online {
+                    Some(online) => online.continues(&self.checkpoint).await?,
+                    None => Ok(()),
+                };
+                return Ok(continued.map(|()| self));
+            }
+        };
+        let mut said = match Said::offline(statement, policy, &self.checkpoint, beside) {
+            Ok(said) => said,
+            Err(reason) => return Ok(Err(reason)),
+        };
+        if let Some(online) = online {
+            if let Err(reason) = said.look_up(online, self.index, &self.checkpoint).await? {
+                return Ok(Err(reason));
+            }
+        }
+        self.said = Some(Box::new(said));
+        Ok(Ok(self))
+    }
+
     fn words(&self) -> String {
         let checkpoint = self.checkpoint.checkpoint();
         let witnesses = match self.checkpoint.cosignatures() {
             [] => "the policy wants no witnesses".to_owned(),
             cosigned => format!("witnessed by {}", show::cosigned(cosigned)),
         };
-        let entry = show::entry(&self.entry);
+        let entry = match &self.said {
+            Some(said) => said.words().lines("    ").trim_end().to_owned(),
+            None => format!("    {}", show::entry(&self.entry)),
+        };
         let size = show::count(checkpoint.size().as_u64(), "entry", "entries");
-        format!("{} has it as entry {} under a checkpoint of {size}; {witnesses}.\n    {entry}", Printable(checkpoint.origin()), self.index)
+        format!("{} has it as entry {} under a checkpoint of {size}; {witnesses}.\n{entry}", Printable(checkpoint.origin()), self.index)
     }
 
     fn json(&self, receipt: &str) -> Value {
         let checkpoint = self.checkpoint.checkpoint();
-        json!({
+        let mut json = json!({
             "receipt": receipt,
             "good": true,
             "origin": checkpoint.origin().as_str(),
@@ -172,6 +247,10 @@ impl Good {
             "entry": str::from_utf8(&self.entry).ok(),
             "entry_sha256": tlog::Hash::sha256(&self.entry).to_hex(),
             "witnesses": witnesses_json(self.checkpoint.cosignatures()),
-        })
+        });
+        if let Some(said) = &self.said {
+            said.add_to(&mut json);
+        }
+        json
     }
 }

@@ -27,7 +27,7 @@ impl Directory {
         match read.await.expect("reading a file does not panic and is not cancelled") {
             Ok(Some(bytes)) => Ok(bytes.into()),
             Ok(None) => Err(FetchError::TooLarge { path: path.into(), limit }),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FetchError::NotFound { path: path.into() }),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FetchError::NotFound { path: path.into(), kind: None }),
             Err(source) => Err(FetchError::File { path: self.root.join(path), source }),
         }
     }

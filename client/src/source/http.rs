@@ -79,6 +79,8 @@ pub enum FetchError {
     NotFound {
         /// What was asked for, below the log's prefix.
         path: Box<str>,
+        /// The short name of the problem, if the server gave one: there may be such a thing, and not here or not yet.
+        kind: Option<Text>,
     },
     /// It refused.
     #[error("{url} refused: {problem}")]
@@ -227,7 +229,7 @@ impl Http {
             StatusCode::TOO_MANY_REQUESTS | StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
                 Failed::ForNow(FetchError::Busy { url, problem, retry_after }, retry_after)
             }
-            StatusCode::NOT_FOUND | StatusCode::GONE => Failed::ForGood(FetchError::NotFound { path: path.into() }),
+            StatusCode::NOT_FOUND | StatusCode::GONE => Failed::ForGood(FetchError::NotFound { path: path.into(), kind: problem.kind }),
             _ => Failed::ForGood(FetchError::Refused { url, problem }),
         }
     }

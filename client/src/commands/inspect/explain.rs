@@ -4,6 +4,9 @@ use std::fmt::Write;
 use std::path::Path;
 
 use acta_client::audit::ConflictingHeads;
+use acta_client::registrar::Collected;
+use acta_client::words::Words;
+use decision::statement::Statement;
 use tlog::Hash;
 use tlog::checkpoint::{Checkpoint, SignedCheckpoint};
 use tlog::key::{Algorithm, VerifierKey};
@@ -25,7 +28,16 @@ pub(super) fn receipt(proof: &Proof) -> String {
     line!(out, "  entry number:  {}", proof.index());
     match proof.extra() {
         Some(entry) => {
-            line!(out, "  entry:         {}", show::entry(entry));
+            match Statement::parse(entry) {
+                Ok(statement) => {
+                    line!(out, "  entry:         a statement, which says:");
+                    out += &Words::of(statement.draft()).lines("    ");
+                    statement.signatures().iter().for_each(|line| signature(&mut out, line));
+                }
+                Err(_) => {
+                    line!(out, "  entry:         {}", show::entry(entry));
+                }
+            }
             line!(out, "  leaf hash:     {}", Hash::leaf(entry));
         }
         None => {
@@ -36,6 +48,16 @@ pub(super) fn receipt(proof: &Proof) -> String {
     line!(out, "Under this checkpoint:");
     describe(&mut out, proof.checkpoint());
     out + "Not verified yet; to do that:  acta verify --policy POLICY RECEIPT\n"
+}
+
+pub(super) fn statement(collected: &Collected) -> String {
+    let what = match collected.signatures() {
+        [] => "A statement that nobody has signed yet. It would say:\n",
+        _ => "A statement: one line of JSON, signed by those whom it takes. It says:\n",
+    };
+    let mut out = what.to_owned() + &Words::of(collected.draft()).lines("  ");
+    collected.signatures().iter().for_each(|line| signature(&mut out, line));
+    out + "Its signatures were not verified.\n"
 }
 
 pub(super) fn checkpoint(signed: &SignedCheckpoint) -> String {
