@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 
 use decision::statement::{Draft, Malformed, SignStatementError, Statement};
+use decision::text::{self, BadText};
 use decision::types::{
     Announced, Body, Hours, InvalidValue, IssuerId, IssuerPattern, KeyAction, KeyChange, KindPattern, Lang, Line, Overrule,
     RegistrarChange, Registrars, Registration, Timestamp, Vkey,
@@ -59,6 +60,9 @@ pub enum BuildError {
     /// A language that is given twice.
     #[error("--name: there are two names in the language {0}")]
     SameLanguage(Lang),
+    /// A text that no log takes in.
+    #[error(transparent)]
+    Text(#[from] BadText),
     /// All in all it is not a statement.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -157,10 +161,17 @@ pub fn value<T: TryFrom<String, Error = InvalidValue>>(field: &'static str, text
     T::try_from(text.to_owned()).map_err(|reason| BuildError::Value { field, reason })
 }
 
+/// What admission looks at beyond the form is looked at before anybody signs.
+fn draft(body: &Body) -> Result<Draft, BuildError> {
+    let draft = Draft::from_body(body)?;
+    text::check(draft.line())?;
+    Ok(draft)
+}
+
 /// Replaces the registrars.
 pub fn replace_registrars(log: &str, issued: Timestamp, registrars: Vec<Vkey>, threshold: u16) -> Result<Draft, BuildError> {
     let by = Registrars { registrars, threshold };
-    Ok(Draft::from_body(&Body::RegistrarChange(RegistrarChange { log: value("log", log)?, issued, by }))?)
+    draft(&Body::RegistrarChange(RegistrarChange { log: value("log", log)?, issued, by }))
 }
 
 /// Adds or retires a key.
@@ -173,7 +184,7 @@ pub fn change_key(
     doubt_from: Option<u64>,
 ) -> Result<Draft, BuildError> {
     let change = KeyChange { log: value("log", log)?, issuer, issued, action, key, doubt_from };
-    Ok(Draft::from_body(&Body::KeyChange(change))?)
+    draft(&Body::KeyChange(change))
 }
 
 /// What to say of an issuer, as people write it.
@@ -194,27 +205,27 @@ pub struct IssuerText {
 }
 
 /// Registers an issuer, or replaces what is registered of it. `keys` are added.
-pub fn register(log: &str, issued: Timestamp, issuer: IssuerId, keys: Vec<Vkey>, text: &IssuerText) -> Result<Draft, BuildError> {
+pub fn register(log: &str, issued: Timestamp, issuer: IssuerId, keys: Vec<Vkey>, about: &IssuerText) -> Result<Draft, BuildError> {
     let registration = Registration {
         log: value("log", log)?,
         issued,
-        names: names(&text.names, &issuer)?,
+        names: names(&about.names, &issuer)?,
         issuer,
         keys,
-        kinds: text.kinds.iter().map(|kind| value("--kinds", kind)).collect::<Result<_, _>>()?,
-        may_overrule: overrules(&text.may_overrule)?,
-        hours: text.hours.as_deref().map(hours).transpose()?,
-        series: text.series.iter().map(|series| announced(series)).collect::<Result<_, _>>()?,
-        contact: text.contact.as_deref().map(|contact| value("--contact", contact)).transpose()?,
+        kinds: about.kinds.iter().map(|kind| value("--kinds", kind)).collect::<Result<_, _>>()?,
+        may_overrule: overrules(&about.may_overrule)?,
+        hours: about.hours.as_deref().map(hours).transpose()?,
+        series: about.series.iter().map(|series| announced(series)).collect::<Result<_, _>>()?,
+        contact: about.contact.as_deref().map(|contact| value("--contact", contact)).transpose()?,
         retired: false,
     };
-    Ok(Draft::from_body(&Body::Registration(registration))?)
+    draft(&Body::Registration(registration))
 }
 
 /// Ends an issuer. What else is registered of it stays as `registration` says.
 pub fn retire(registration: &Registration, issued: Timestamp) -> Result<Draft, BuildError> {
     let retired = Registration { issued, keys: Vec::new(), retired: true, ..registration.clone() };
-    Ok(Draft::from_body(&Body::Registration(retired))?)
+    draft(&Body::Registration(retired))
 }
 
 /// With none given, the issuer's identifier, in a language that is not determined.

@@ -76,12 +76,14 @@ impl Words {
         if let Some(retired) = key.retired {
             self.add("key", format!("retired later, by entry {retired}"));
         }
-        match (key.in_doubt, key.doubt_from) {
-            (true, Some(from)) => {
-                self.add("key", format!("IN DOUBT: the registrars doubt whatever it signed from entry {from} on, so also this"))
-            }
-            (false, Some(from)) => self.add("key", format!("the registrars doubt what it signed from entry {from} on; this is earlier")),
-            _ => {}
+        if let Some(from) = key.doubt_from {
+            self.add(
+                "key",
+                match key.in_doubt {
+                    true => format!("IN DOUBT: the registrars doubt whatever it signed from entry {from} on, so also this"),
+                    false => format!("the registrars doubt what it signed from entry {from} on; this is earlier"),
+                },
+            );
         }
     }
 
@@ -170,9 +172,13 @@ impl Words {
     fn decision(&mut self, decision: &Decision, json: &Value) {
         self.add("decision", safe(&decision.subject));
         self.add("outcome", format!("{} ({})", safe(&decision.outcome), safe(&decision.kind)));
-        let effective = decision.effective.as_ref().map(|day| format!(", holds from {}", safe(day)));
-        let until = decision.until.as_ref().map(|day| format!(", holds until {}", safe(day)));
-        self.add("decided", safe(&decision.decided) + &effective.unwrap_or_default() + &until.unwrap_or_default());
+        let holds = match (&decision.effective, &decision.until) {
+            (Some(from), Some(until)) => format!(", holds from {} until {}", safe(from), safe(until)),
+            (Some(from), None) => format!(", holds from {}", safe(from)),
+            (None, Some(until)) => format!(", holds until {}", safe(until)),
+            (None, None) => String::new(),
+        };
+        self.add("decided", safe(&decision.decided) + &holds);
         let unit = decision.unit.as_ref().map(|unit| format!(", {}", safe(unit)));
         self.add("issuer", safe(&decision.issuer) + &unit.unwrap_or_default());
         self.add("number", format!("{} in the series {}", decision.seq, safe(&decision.series)));
@@ -190,7 +196,7 @@ impl Words {
         if let Some(data) = &decision.data {
             let sealed = sealed_in(json.get("data"));
             let sealed = if sealed > 0 { format!(", with {}", fields(sealed)) } else { String::new() };
-            self.add("data", format!("for machines, of the schema {}{sealed}; see --json", safe(&data.schema)));
+            self.add("data", format!("for machines, of the schema {}{sealed}", safe(&data.schema)));
         }
         if !decision.sealed.is_empty() {
             self.add("sealed", fields(decision.sealed.len()));
@@ -232,7 +238,7 @@ impl Words {
         let mut unknown = Vec::new();
         unknown_members(&serde_json::to_value(body).unwrap_or_default(), json, "", &mut unknown);
         if !unknown.is_empty() {
-            self.add("also", format!("fields that this version of acta does not know: {}; see --json", unknown.join(", ")));
+            self.add("also", format!("fields that this version of acta does not know: {}", unknown.join(", ")));
         }
     }
 }

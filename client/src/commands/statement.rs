@@ -116,6 +116,7 @@ impl Show {
             return say_json(&file_json(&self.file, &collected));
         }
         show(&collected)?;
+        refuse_forged(&collected)?;
         tell_missing(&collected, &self.file)
     }
 }
@@ -126,6 +127,7 @@ impl Sign {
         let mut collected = read_statement(&self.file)?;
         show(&collected)?;
         sign(&mut collected, &keys)?;
+        refuse_forged(&collected)?;
         let out = self.out.as_deref().unwrap_or(&self.file);
         durable::write(out, &collected.to_bytes()).map_err(|error| wrong_file(out, error))?;
         say(format_args!("Signed by {}, and written to {}.", signers(&keys), terminal::path(out)))?;
@@ -136,6 +138,7 @@ impl Sign {
 impl Submit {
     async fn run(&self) -> Result<(), Failure> {
         let collected = read_statement(&self.file)?;
+        refuse_forged(&collected)?;
         if !collected.missing().is_empty() {
             tell_missing(&collected, &self.file)?;
             return Err(Exit::Usage.because("nothing was published: signatures are missing"));
@@ -236,10 +239,19 @@ fn show(collected: &Collected) -> Result<(), Failure> {
         words.add("signed by", words::signer(line));
     }
     stdout(words.lines("").as_bytes())?;
-    for key in collected.forged(&checkable(collected)) {
-        warn(format_args!("the signature of {} ({}) does not fit the text: do not sign this", Printable(key.name()), key.id()));
-    }
     Ok(())
+}
+
+/// A line that does not fit the text: after it was made, somebody has changed what is signed.
+fn refuse_forged(collected: &Collected) -> Result<(), Failure> {
+    match collected.forged(&checkable(collected))[..] {
+        [] => Ok(()),
+        [key, ..] => Err(Exit::Refused.because(format!(
+            "the signature of {} ({}) does not fit the text: somebody has changed it since. Do not sign or publish this; ask for the original",
+            Printable(key.name()),
+            key.id()
+        ))),
+    }
 }
 
 /// The keys that the statement itself names: their signatures can be checked without the log.
@@ -264,7 +276,7 @@ fn tell_missing(collected: &Collected, file: &Path) -> Result<(), Failure> {
     }
     if missing.is_empty() {
         say(format_args!(
-            "If that are enough of those who must sign, publish it:\n    acta statement submit --log URL --policy POLICY --receipt RECEIPT {file}"
+            "If these are all who must sign, publish it:\n    acta statement submit --log URL --policy POLICY --receipt RECEIPT {file}"
         ))?;
     }
     Ok(())

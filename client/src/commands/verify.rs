@@ -117,7 +117,7 @@ impl Verify {
         if let Some((option, _)) = options.into_iter().find(|(_, given)| *given && receipts != 1) {
             return Err(Exit::Usage.because(format!("{option} belongs to one receipt; give one")));
         }
-        Beside::read(&self.documents, &self.issuer_keys)
+        Beside::read(&self.documents, &self.disclosures, &self.issuer_keys)
     }
 
     /// A directory stands for the receipts in it: a shell's `*` cannot name hundreds of thousands.
@@ -212,10 +212,10 @@ impl Good {
             Ok(said) => said,
             Err(reason) => return Ok(Err(reason)),
         };
-        if let Some(online) = online {
-            if let Err(reason) = said.look_up(online, self.index, &self.checkpoint).await? {
-                return Ok(Err(reason));
-            }
+        if let Some(online) = online
+            && let Err(reason) = said.look_up(online, self.index, &self.checkpoint).await?
+        {
+            return Ok(Err(reason));
         }
         self.said = Some(Box::new(said));
         Ok(Ok(self))

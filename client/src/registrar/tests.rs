@@ -105,6 +105,7 @@ fn options_that_cannot_be_meant_are_refused_by_their_name() {
     assert!(with(|text| text.names = vec!["en=A".into(), "en=B".into()]).contains("two names in the language en"));
     assert!(with(|text| text.may_overrule = vec!["court".into()]).starts_with("--may-overrule: write it as"));
     assert!(with(|text| text.hours = Some("always".into())).starts_with("--hours: write it as"));
+    assert!(with(|text| text.names = vec!["en=Pl\u{430}nning".into()]).contains("names.en"), "a Cyrillic letter");
     assert!(with(|text| text.series = vec!["20/26".into()]).starts_with("--announces-series: "));
     let key = vkey(&key("registrar.example", 1));
     let twice = replace_registrars(LOG, issued(), vec![key.clone(), key.clone()], 1).unwrap_err();

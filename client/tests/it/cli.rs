@@ -6,6 +6,10 @@
 use std::fs;
 use std::path::PathBuf;
 
+use decision::disclosure::{print_file, seal};
+use decision::statement::Draft;
+use serde_json::{Value, json};
+use tlog::Hash;
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::{Algorithm, KeyName, SigningKey};
 use tlog::note::Note;
@@ -14,6 +18,7 @@ use tlog::proof::Proof;
 use tlog::tiles::Resource;
 
 use crate::server::{ORIGIN, Tree, entry, key, policy};
+use crate::world::{World, signed, vkey, with};
 
 #[test]
 fn what_is_printed_is_as_written_down() {
@@ -23,9 +28,11 @@ fn what_is_printed_is_as_written_down() {
 
 #[test]
 fn the_files_are_what_this_code_makes() {
-    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli/offline.in");
-    for (name, bytes) in files() {
-        let path = directory.join(name);
+    let directory = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/cli");
+    let offline = files().into_iter().map(|(name, bytes)| (format!("offline.in/{name}"), bytes));
+    let statements = statement_files().into_iter().map(|(name, bytes)| (format!("statements.in/{name}"), bytes));
+    for (name, bytes) in offline.chain(statements) {
+        let path = directory.join(&name);
         if std::env::var_os("ACTA_REGENERATE").is_some() {
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(&path, &bytes).unwrap();
@@ -45,18 +52,14 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
     let stranger = key("log.test/two");
     let stranger_head = Checkpoint::new(Origin::for_new_log("log.test/two").unwrap(), tree.size(), *tree.checkpoint().checkpoint().root());
     let stranger_head = SignedCheckpoint::sign(&stranger_head, &[&stranger]).unwrap();
-    let witness = SigningKey::from_seed(KeyName::new("witness.test").unwrap(), Algorithm::CosignatureEd25519, &[9; 32]).unwrap();
-    let mut witnessed = tree.checkpoint();
-    witnessed.add_signature(witness.cosign(witnessed.checkpoint(), 1_767_225_600).unwrap()).unwrap();
-    let witness_policy =
-        format!("log {}\nwitness east {} https://witness.test\nquorum east\n", key(ORIGIN).verifier_key(), witness.verifier_key());
+    let witnessed = witnessed_at(&tree, 1_767_225_600);
     let text_of_note = "A note to all.\n";
     let note = Note::new(text_of_note, vec![stranger.sign_note(text_of_note).unwrap()]).unwrap();
     let bundle = Resource::parse("tile/entries/001.p/44").unwrap();
     let tile = Resource::parse("tile/0/001.p/44").unwrap();
     vec![
         ("policy", Policy::without_witnesses(policy().logs()[0].key().clone(), Some("http://log.test/one")).unwrap().to_bytes()),
-        ("witness-policy", witness_policy.into_bytes()),
+        ("witness-policy", witness_policy()),
         ("twice-policy", format!("log {0}\nlog {0}\nquorum none\n", key(ORIGIN).verifier_key()).into_bytes()),
         ("good.tlog-proof", good.to_bytes()),
         ("entry-7", entry(7).to_vec()),
@@ -74,5 +77,87 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("tile/entries/001.p/44", tree.resource(bundle).unwrap().to_vec()),
         ("tile/0/001.p/44", tree.resource(tile).unwrap().to_vec()),
         ("nothing", b"\xff\xfe nothing that acta knows".to_vec()),
+    ]
+}
+
+fn witness() -> SigningKey {
+    SigningKey::from_seed(KeyName::new("witness.test").unwrap(), Algorithm::CosignatureEd25519, &[9; 32]).unwrap()
+}
+
+fn witness_policy() -> Vec<u8> {
+    format!("log {}\nwitness east {} https://witness.test\nquorum east\n", key(ORIGIN).verifier_key(), witness().verifier_key())
+        .into_bytes()
+}
+
+fn witnessed_at(tree: &Tree, seconds: u64) -> SignedCheckpoint {
+    let mut head = tree.checkpoint();
+    head.add_signature(witness().cosign(head.checkpoint(), seconds).unwrap()).unwrap();
+    head
+}
+
+/// A decision with one of everything, and with a name that is sealed.
+fn permit(world: &World) -> (Value, String) {
+    let mut party = json!({"role": "applicant", "name": "Ada Lovelace"}).as_object().unwrap().clone();
+    let disclosure = seal(&mut party, "name", &[1; 16]).unwrap();
+    let more = json!({
+        "lang": "en", "subject": "Loft conversion at 3 Quay Street", "effective": "2026-03-15", "until": "2029-03-14", "unit": "Planning Committee",
+        "signatories": ["Head of Planning"], "legal_basis": ["Town and Country Planning Act 1999, section 10"],
+        "place": {"address": "3 Quay Street, Northmere", "point": {"type": "Point", "coordinates": [-4.48, 54.15]}},
+        "parties": [party, {"role": "architect", "name": "Beam & Sons Ltd", "id": "NM-4711"}], "amount": {"value": "12500.00", "currency": "EUR"},
+        "documents": [{"name": "plan.pdf", "media_type": "application/pdf", "size": 13, "sha256": Hash::sha256(PLAN).to_hex()}],
+        "relates": [world.relation("refers", 1)], "data": {"schema": "https://schema.example/permit", "floors": 2}, "mood": "good",
+    });
+    let mut decision = world.decision(2);
+    for (name, value) in more.as_object().unwrap() {
+        decision = with(decision, name, value.clone());
+    }
+    (decision, print_file(&[disclosure]))
+}
+
+const PLAN: &[u8] = b"%PDF a plan.\n";
+
+fn statement_files() -> Vec<(&'static str, Vec<u8>)> {
+    let mut world = World::new(ORIGIN, World::charter(ORIGIN, &key(ORIGIN)));
+    let (planning, court, registrar) = (world.planning.clone(), world.court.clone(), world.registrars[0].clone());
+    let (permit, disclosures) = permit(&world);
+    let permit = world.good(&permit, &[&planning]);
+    let hostile = with(world.decision(3), "subject", json!("<b>\u{202e}detnarg</b> \\u001b[2J\u{200b}"));
+    let hostile = world.good(&with(hostile, "m\u{202e}ood", json!(1)), &[&planning]);
+    let text = signed(&world.decision(4), &[&planning]).to_string().replace("granted", "refused");
+    let forged = world.next();
+    world.plant_bytes("bad-signature", text);
+    let close = world.good(&world.annotation("close", 9), &[&planning]);
+    let registration = world.registration("lands.example", &[&court], &["land.*"]);
+    let draft = Draft::from_json(&registration).unwrap();
+    let other = seal(&mut json!({"name": "Bob"}).as_object().unwrap().clone(), "name", &[2; 16]).unwrap();
+
+    let mut tree = Tree::new(0);
+    world.entries.iter().for_each(|entry| {
+        tree.append(entry.clone());
+    });
+    let head = witnessed_at(&tree, 1_772_357_402);
+    let receipt = |index: u64| {
+        let good = tree.receipt(index);
+        Proof::new(good.extra().map(<[u8]>::to_vec), good.index(), good.hashes().to_vec(), head.clone()).unwrap().to_bytes()
+    };
+    vec![
+        ("policy", policy().to_bytes()),
+        ("witness-policy", witness_policy()),
+        ("charter.tlog-proof", receipt(0)),
+        ("registration.tlog-proof", receipt(1)),
+        ("key.tlog-proof", receipt(3)),
+        ("permit.tlog-proof", receipt(permit)),
+        ("hostile.tlog-proof", receipt(hostile)),
+        ("forged.tlog-proof", receipt(forged)),
+        ("close.tlog-proof", receipt(close)),
+        ("permit.disclosures", disclosures.into_bytes()),
+        ("other.disclosures", print_file(&[other]).into_bytes()),
+        ("plan.pdf", PLAN.to_vec()),
+        ("other.pdf", b"%PDF another plan.\n".to_vec()),
+        ("planning.vkey", format!("{}\n", vkey(&planning)).into_bytes()),
+        ("court.vkey", format!("{}\n", vkey(&court)).into_bytes()),
+        ("unsigned.statement", draft.text().as_bytes().to_vec()),
+        ("half.statement", signed(&registration, &[&registrar]).to_bytes()),
+        ("changed.statement", signed(&registration, &[&registrar, &court]).to_string().replace("land.*", "*").into_bytes()),
     ]
 }

@@ -51,11 +51,11 @@ pub(super) fn receipt(proof: &Proof) -> String {
 }
 
 pub(super) fn statement(collected: &Collected) -> String {
-    let what = match collected.signatures() {
-        [] => "A statement that nobody has signed yet. It would say:\n",
-        _ => "A statement: one line of JSON, signed by those whom it takes. It says:\n",
-    };
-    let mut out = what.to_owned() + &Words::of(collected.draft()).lines("  ");
+    let words = Words::of(collected.draft()).lines("  ");
+    if collected.signatures().is_empty() {
+        return format!("A statement that nobody has signed yet. It would say:\n{words}");
+    }
+    let mut out = format!("A statement: one line of JSON, signed by those whom it takes. It says:\n{words}");
     collected.signatures().iter().for_each(|line| signature(&mut out, line));
     out + "Its signatures were not verified.\n"
 }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use acta_client::terminal;
 use acta_client::words::{self, Words};
-use decision::statement::Statement;
+use decision::disclosure::{Disclosure, MAX_FILE, parse_file, reveal};
+use decision::statement::{Draft, Statement};
 use decision::types::{Body, Document, Vkey};
 use serde_json::{Value, json};
 use tlog::Hash;
@@ -14,26 +15,38 @@ use tlog::key::VerifierKey;
 use tlog::policy::{Policy, VerifiedCheckpoint};
 
 use super::super::statement::load_vkey;
-use super::super::{Failure, show, wrong_file};
+use super::super::{Failure, read_file, show, wrong_file};
 use super::online::{Judged, Online, earliest};
 
 /// Files beside a receipt that are to fit its statement.
 #[derive(Debug, Default)]
 pub(super) struct Beside {
     documents: Vec<(PathBuf, Hash)>,
+    disclosures: Vec<Disclosure>,
     issuer_keys: Vec<VerifierKey>,
 }
 
 /// A statement, and what is known of it.
 pub(super) struct Said {
     statement: Statement,
+    /// The same with what disclosures open, as far as that is still a statement.
+    shown: Draft,
     /// In the order of the signature lines: whether one of the keys that are known here has made it.
     checked: Vec<bool>,
+    /// The members that are sealed in the statement and were disclosed here.
+    disclosed: Option<Disclosed>,
     /// The files, and which of the statement's documents each is.
     documents: Vec<(PathBuf, usize)>,
     /// In seconds since 1970.
     first_cosigned: Option<u64>,
     online: Option<LookedUp>,
+}
+
+/// What disclosures open.
+struct Disclosed {
+    members: Vec<(String, Value)>,
+    /// The statement with them.
+    revealed: Value,
 }
 
 /// What the log's entries tell.
@@ -44,17 +57,18 @@ struct LookedUp {
 }
 
 impl Beside {
-    pub(super) fn read(documents: &[PathBuf], issuer_keys: &[PathBuf]) -> Result<Self, Failure> {
+    pub(super) fn read(documents: &[PathBuf], disclosures: &[PathBuf], issuer_keys: &[PathBuf]) -> Result<Self, Failure> {
         let hash = |path: &PathBuf| sha256(path).map(|hash| (path.clone(), hash)).map_err(|error| wrong_file(path, error));
         Ok(Beside {
             documents: documents.iter().map(hash).collect::<Result<_, _>>()?,
+            disclosures: disclosures.iter().map(|path| read_disclosures(path)).collect::<Result<Vec<_>, _>>()?.concat(),
             issuer_keys: issuer_keys.iter().map(|path| Ok(load_vkey(path)?.verifier_key())).collect::<Result<_, Failure>>()?,
         })
     }
 
     /// Whether there are files that mean nothing for an entry of other bytes.
     pub(super) fn wants_statement(&self) -> bool {
-        !self.documents.is_empty()
+        !self.documents.is_empty() || !self.disclosures.is_empty()
     }
 }
 
@@ -68,8 +82,12 @@ impl Said {
             let signers: Vec<_> = statement.signatures().iter().map(words::signer).collect();
             return Err(format!("it is signed by {}, and by none of the keys that were given with --issuer-key", signers.join(", ")));
         }
-        let documents = find_documents(&statement, beside)?;
-        Ok(Said { statement, checked, documents, first_cosigned: earliest(head), online: None })
+        let disclosed = disclose(&statement, &beside.disclosures)?;
+        let shown = disclosed.as_ref().and_then(|disclosed| Draft::from_json(&disclosed.revealed).ok());
+        // What was sealed need not be of the form that it would have had in the open.
+        let shown = shown.unwrap_or_else(|| statement.draft().clone());
+        let documents = find_documents(&shown, beside)?;
+        Ok(Said { statement, shown, checked, disclosed, documents, first_cosigned: earliest(head), online: None })
     }
 
     /// Asks the log's entries; else why the receipt is not good after all. An error says nothing of the receipt.
@@ -92,10 +110,14 @@ impl Said {
     }
 
     pub(super) fn words(&self) -> Words {
-        let mut words = Words::of(self.statement.draft());
+        let mut words = Words::of(&self.shown);
+        for (name, value) in self.disclosed.iter().flat_map(|disclosed| &disclosed.members) {
+            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+            words.add("disclosed", format!("{}: {}", terminal::line(name), terminal::line(&value)));
+        }
         let seen = match self.first_cosigned {
             Some(seconds) => format!("{}, cosigned by a witness", show::time(seconds)),
-            None => "no witness says so".to_owned(),
+            None => "no witness of the policy has cosigned it".to_owned(),
         };
         words.add("first seen", seen);
         for (line, checked) in self.statement.signatures().iter().zip(&self.checked) {
@@ -103,7 +125,7 @@ impl Said {
             words.add("signed by", words::signer(line) + checked);
         }
         for (path, which) in &self.documents {
-            let name = self.named_documents().get(*which).map(|document| terminal::line(document.name.as_str())).unwrap_or_default();
+            let name = named_documents(&self.shown).get(*which).map(|document| terminal::line(document.name.as_str())).unwrap_or_default();
             words.add("file", format!("{} is its document {name}, byte for byte", terminal::path(path)));
         }
         self.standing(&mut words);
@@ -139,6 +161,9 @@ impl Said {
             json!({ "name": line.name.as_str(), "key_id": line.key_id.to_string(), "checked": good })
         });
         receipt["statement"] = self.statement.json();
+        if let Some(disclosed) = &self.disclosed {
+            receipt["revealed"] = disclosed.revealed.clone();
+        }
         receipt["statement_id"] = self.statement.id().to_string().into();
         receipt["issued"] = self.statement.issued().to_string().into();
         receipt["first_cosigned"] = self.first_cosigned.map(show::time).into();
@@ -150,10 +175,6 @@ impl Said {
             Some(LookedUp { judged: Judged::NoCharter, size }) => json!({ "size": size, "status": null }),
             Some(LookedUp { judged: Judged::Admitted(status), size }) => json!({ "size": size, "status": **status }),
         };
-    }
-
-    fn named_documents(&self) -> &[Document] {
-        named_documents(&self.statement)
     }
 }
 
@@ -190,16 +211,32 @@ fn check_signatures(statement: &Statement, known: &[VerifierKey]) -> Result<Vec<
     statement.signatures().iter().map(check).collect()
 }
 
-fn named_documents(statement: &Statement) -> &[Document] {
-    match statement.body() {
+/// The statement with what these disclosures open: each must belong to it.
+fn disclose(statement: &Statement, disclosures: &[Disclosure]) -> Result<Option<Disclosed>, String> {
+    if disclosures.is_empty() {
+        return Ok(None);
+    }
+    let revealed = reveal(&statement.json(), disclosures).map_err(|error| format!("the receipt is genuine, but {error}"))?;
+    let members = disclosures.iter().map(|disclosure| (disclosure.name().to_owned(), disclosure.value().clone())).collect();
+    Ok(Some(Disclosed { members, revealed }))
+}
+
+fn read_disclosures(path: &Path) -> Result<Vec<Disclosure>, Failure> {
+    let bytes = read_file(path, MAX_FILE)?;
+    let text = str::from_utf8(&bytes).map_err(|_| wrong_file(path, "this is not text; a file of disclosures has one a line"))?;
+    parse_file(text).map_err(|error| wrong_file(path, error))
+}
+
+fn named_documents(draft: &Draft) -> &[Document] {
+    match draft.body() {
         Body::Decision(decision) => &decision.documents,
         _ => &[],
     }
 }
 
 /// Which of the statement's documents each file is.
-fn find_documents(statement: &Statement, beside: &Beside) -> Result<Vec<(PathBuf, usize)>, String> {
-    let named = named_documents(statement);
+fn find_documents(draft: &Draft, beside: &Beside) -> Result<Vec<(PathBuf, usize)>, String> {
+    let named = named_documents(draft);
     let find = |(path, hash): &(PathBuf, Hash)| match named.iter().position(|document| document.sha256.as_str() == hash.to_hex()) {
         Some(which) => Ok((path.clone(), which)),
         None => Err(format!(
