@@ -6,10 +6,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-const ORIGIN: &str = "end.test/log";
+pub(crate) const ORIGIN: &str = "end.test/log";
 
 /// The server's program, which cargo builds for its own package's tests only.
-fn acta_log() -> PathBuf {
+pub(crate) fn acta_log() -> PathBuf {
     let acta = Path::new(env!("CARGO_BIN_EXE_acta"));
     let path = acta.with_file_name("acta-log");
     assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` before this test, or `make test`", path.display());
@@ -17,9 +17,9 @@ fn acta_log() -> PathBuf {
 }
 
 /// A running server; killed when dropped.
-struct Log {
+pub(crate) struct Log {
     child: Child,
-    url: String,
+    pub(crate) url: String,
 }
 
 impl Log {
@@ -44,24 +44,34 @@ impl Drop for Log {
     }
 }
 
-struct Desk {
+pub(crate) struct Desk {
     dir: tempfile::TempDir,
 }
 
 impl Desk {
     /// A directory with a new log in it.
     fn new() -> Self {
-        let desk = Desk { dir: tempfile::tempdir().unwrap() };
-        let init = desk.run(acta_log(), &["init", "--dir", "log", "--origin", ORIGIN, "--admission", "open"]);
-        assert!(init.status.success(), "{init:?}");
+        let desk = Desk::empty();
+        desk.init(&["--admission", "open"]);
         desk
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    /// A directory with nothing in it.
+    pub(crate) fn empty() -> Self {
+        Desk { dir: tempfile::tempdir().unwrap() }
+    }
+
+    /// Makes a log.
+    pub(crate) fn init(&self, args: &[&str]) {
+        let init = self.run(acta_log(), &[&["init", "--dir", "log", "--origin", ORIGIN], args].concat());
+        assert!(init.status.success(), "{init:?}");
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn serve(&self) -> Log {
+    pub(crate) fn serve(&self) -> Log {
         Log::start(&self.path("log"), "127.0.0.1:0", &[])
     }
 
@@ -72,18 +82,18 @@ impl Desk {
         command
     }
 
-    fn run(&self, program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Output {
         self.command(program, args).output().unwrap()
     }
 
     /// Runs `acta` and gives what it printed, if it ended as expected.
-    fn acta(&self, status: i32, args: &[&str]) -> String {
+    pub(crate) fn acta(&self, status: i32, args: &[&str]) -> String {
         let output = self.run(env!("CARGO_BIN_EXE_acta"), args);
         assert_eq!(output.status.code(), Some(status), "acta {args:?}: {output:?}");
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     }
 
-    fn acta_at(&self, status: i32, log: &str, args: &[&str]) -> String {
+    pub(crate) fn acta_at(&self, status: i32, log: &str, args: &[&str]) -> String {
         self.acta(status, &[args, &["--log", log, "--policy", "log/policy"]].concat())
     }
 

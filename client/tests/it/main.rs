@@ -10,6 +10,7 @@ mod folding;
 mod hostile;
 mod publishing;
 mod reading;
+mod registering;
 mod server;
 mod standing;
 mod world;
