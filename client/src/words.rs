@@ -359,3 +359,6 @@ fn document_in_words(document: &Document) -> String {
     let (name, media_type) = (safe(&document.name), safe(&document.media_type));
     format!("{name} ({media_type}, {} bytes), SHA-256 {}{}", document.size, safe(&document.sha256), url.unwrap_or_default())
 }
+
+#[cfg(test)]
+mod tests;

@@ -131,6 +131,15 @@ async fn answers_that_are_none_are_told_apart() {
     let truth = honest(&server, revoked).await;
     answers(&server, revoked, &with(truth.clone(), "index", json!(revoked + 1)));
     assert!(desk.acta(1, &server, &["status", &index]).contains("answers about entry"));
+    // What the operator writes does nothing to the terminal.
+    let mut hostile = truth.clone();
+    hostile["issuer"]["names"] = json!({"en": "\u{1b}[2J\u{202e}\nfine"});
+    hostile["key"]["vkey"] = json!("\u{9b}2J");
+    answers(&server, revoked, &hostile);
+    for args in [["status", &index].as_slice(), &["status", &index, "--json"]] {
+        let told = desk.acta(0, &server, args);
+        assert!(!told.contains(['\u{1b}', '\u{9b}', '\u{202e}']) && !told.contains("\nfine"), "{told}");
+    }
     answers(&server, revoked, &json!({"status": "fine"}));
     assert!(desk.acta(3, &server, &["status", &index]).contains("not the status of an entry"));
     answers(&server, revoked, &with(truth, "size", json!(u64::MAX)));
