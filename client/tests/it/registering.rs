@@ -73,7 +73,9 @@ fn an_issuer_is_registered_and_its_decisions_are_followed_to_the_end() {
     assert!(told.contains("let more registrars sign it") && !office.is_there("planning.tlog-proof"), "{told}");
     let told = office.register(0, &["r1.key", "r3.key"], "planning.example", &more);
     assert!(told.contains("Published as entry 1") && told.contains("may issue: planning.*"), "{told}");
-    assert!(office.register(2, &["r1.key", "r3.key"], "planning.example", &more).contains("is known already"));
+    // Issued at another time, it is another statement.
+    let again = [more.as_slice(), &["--issued", "2026-03-01T09:30:00Z"]].concat();
+    assert!(office.register(2, &["r1.key", "r3.key"], "planning.example", &again).contains("is known already"));
     let told = office.acta(0, &["verify", "--online", "planning.tlog-proof"]);
     assert!(told.contains("registrar.example/3") && !told.contains("not checked"), "{told}");
 
