@@ -84,12 +84,12 @@ fn witness() -> SigningKey {
     SigningKey::from_seed(KeyName::new("witness.test").unwrap(), Algorithm::CosignatureEd25519, &[9; 32]).unwrap()
 }
 
-fn witness_policy() -> Vec<u8> {
+pub(crate) fn witness_policy() -> Vec<u8> {
     format!("log {}\nwitness east {} https://witness.test\nquorum east\n", key(ORIGIN).verifier_key(), witness().verifier_key())
         .into_bytes()
 }
 
-fn witnessed_at(tree: &Tree, seconds: u64) -> SignedCheckpoint {
+pub(crate) fn witnessed_at(tree: &Tree, seconds: u64) -> SignedCheckpoint {
     let mut head = tree.checkpoint();
     head.add_signature(witness().cosign(head.checkpoint(), seconds).unwrap()).unwrap();
     head

@@ -8,7 +8,9 @@ use acta_client::fold::LogFold;
 use bytes::Bytes;
 use serde_json::{Value, json};
 use tlog::LeafIndex;
+use tlog::proof::Proof;
 
+use crate::cli::{witness_policy, witnessed_at};
 use crate::server::{Answer, ORIGIN, Server, Tree, key, ok, policy};
 use crate::world::{World, with};
 
@@ -216,6 +218,48 @@ async fn a_receipt_of_a_history_that_the_log_no_longer_shows_is_not_good() {
     });
     *server.tree() = shorter;
     desk.acta(1, &server, &["verify", "--online", &receipt]);
+}
+
+/// The receipt may have been made later than the entry was first seen; the log shows the first head that covered it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_an_entry_was_first_seen_is_asked_and_not_believed() {
+    let mut world = world();
+    let [revoked, ..] = history(&mut world);
+    let server = serve(&world).await;
+    let desk = Desk::new();
+    fs::write(desk.path("policy"), witness_policy()).unwrap();
+    let (late, early) = (1_772_400_000, 1_772_357_402);
+    let now = witnessed_at(&server.tree(), late);
+    let good = server.tree().receipt(revoked);
+    let receipt = Proof::new(good.extra().map(<[u8]>::to_vec), good.index(), good.hashes().to_vec(), now.clone()).unwrap();
+    fs::write(desk.path("late.tlog-proof"), receipt.to_bytes()).unwrap();
+    let beginning = |entries: &[Bytes]| {
+        let mut tree = Tree::new(0);
+        entries.iter().for_each(|entry| {
+            tree.append(entry.clone());
+        });
+        tree
+    };
+    let covered = usize::try_from(revoked).unwrap() + 1;
+    let other: Vec<_> = (0..covered).map(|n| Bytes::from(format!("another history {n}"))).collect();
+    let heads = [
+        (witnessed_at(&beginning(&world.entries[..covered]), early), "2026-03-01T09:30:02Z"),
+        // Neither one that does not cover it, nor one of another tree, nor one that no witness has seen.
+        (witnessed_at(&beginning(&world.entries[..covered - 1]), early), "2026-03-01T21:20:00Z"),
+        (witnessed_at(&beginning(&other), early), "2026-03-01T21:20:00Z"),
+        (beginning(&world.entries[..covered]).checkpoint(), "2026-03-01T21:20:00Z"),
+    ];
+    for (head, first) in heads {
+        let (now, head) = (now.to_bytes(), head.to_bytes());
+        server.fault(move |path| match path {
+            "checkpoint" => Some(ok(now.clone())),
+            _ => path.starts_with("head/covering/").then(|| ok(head.clone())),
+        });
+        let json = desk.json(0, &server, &["verify", "--online", "late.tlog-proof"]);
+        assert_eq!(json["first_cosigned"], first, "{json}");
+    }
+    let json = desk.json(0, &server, &["verify", "late.tlog-proof"]);
+    assert_eq!(json["first_cosigned"], "2026-03-01T21:20:00Z", "offline it is the receipt's own: {json}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
