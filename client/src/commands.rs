@@ -15,6 +15,7 @@ use acta_client::fold::FoldError;
 use acta_client::location::Location;
 use acta_client::publish::PublishError;
 use acta_client::source::{FetchError, Options, Source, SourceError, read_ca_file};
+use acta_client::statements::RunError;
 use acta_client::status::StatusError;
 use acta_client::submit::SubmitError;
 use acta_client::terminal;
@@ -29,6 +30,7 @@ mod bench;
 mod checkpoint;
 mod completions;
 mod demo;
+mod follow_up;
 mod get;
 mod inspect;
 mod issuer;
@@ -60,7 +62,10 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Demo(demo::Demo),
-    Publish(publish::Publish),
+    Publish(Box<publish::Publish>),
+    Correct(Box<follow_up::Correct>),
+    Supersede(Box<follow_up::Supersede>),
+    Revoke(Box<follow_up::Revoke>),
     Verify(verify::Verify),
     Status(status::StatusCommand),
     Inspect(inspect::Inspect),
@@ -82,6 +87,9 @@ impl Cli {
         match self.command {
             Command::Demo(command) => command.run().await,
             Command::Publish(command) => command.run().await,
+            Command::Correct(command) => command.run().await,
+            Command::Supersede(command) => command.run().await,
+            Command::Revoke(command) => command.run().await,
             Command::Verify(command) => command.run().await,
             Command::Status(command) => command.run().await,
             Command::Inspect(command) => command.run(),
@@ -237,6 +245,17 @@ impl From<PublishError> for Failure {
     fn from(error: PublishError) -> Self {
         let exit = match &error {
             PublishError::Submit { source, .. } => exit_of_submit(source),
+            _ => Exit::Usage,
+        };
+        exit.because(error)
+    }
+}
+
+impl From<RunError> for Failure {
+    fn from(error: RunError) -> Self {
+        let exit = match &error {
+            RunError::Refused { .. } => Exit::Refused,
+            RunError::Submit { source, .. } => exit_of_submit(source),
             _ => Exit::Usage,
         };
         exit.because(error)

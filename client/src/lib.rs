@@ -16,6 +16,7 @@
 //! | [`submit`] | adding entries |
 //! | [`registrar`] | statements that several people sign |
 //! | [`publish`] | adding many entries, with a receipt for each, resumably |
+//! | [`statements`] | signing many decisions and publishing them, resumably |
 //! | [`audit`] | reading a whole log again, and comparing it with what was seen before |
 //! | [`mod@bench`] | load, and how a log bears it |
 //! | [`durable`] | files that are there whole or not at all |
@@ -31,6 +32,7 @@ pub mod location;
 pub mod publish;
 pub mod registrar;
 pub mod source;
+pub mod statements;
 pub mod status;
 pub mod submit;
 pub mod terminal;

@@ -1,4 +1,4 @@
-//! `acta publish`.
+//! `acta publish`: decisions as signed statements, or lines as they are.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,20 +9,30 @@ use acta_client::submit::Writer;
 use acta_client::terminal;
 use acta_client::verified::ReadError;
 use clap::Args;
+use decision::types::{IssuerId, SeriesName};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::json;
 use tlog::policy::Policy;
 
 use super::{Exit, Failure, LogArgs, say, say_json, show, warn};
 
+mod signed;
+
+pub(super) use signed::prepare;
+
 /// Publish decisions, with a receipt for each
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Each line of a .jsonl file, or each file of a directory, becomes an entry of the log, byte for byte. Its receipt is \
+    after_help = "With --issuer, each line of a .jsonl file (or file of a directory, or row of a .csv file) becomes a decision, signed with \
+--key: log, issuer, series, number and time are filled in where the line leaves them out, and --mapping FILE says how records of your own \
+become decisions. Every signed decision is noted in DIR/ISSUER.statements.jsonl before it is sent, and its receipt is \
+DIR/ISSUER-SERIES-NUMBER.tlog-proof. A line that relates to an earlier decision names it by series and seq.\n\nWithout --issuer, each line \
+becomes an entry of the log, byte for byte, for logs that take any entries. Its receipt is \
 checked and then written to DIR, under the entry's leaf hash; the same bytes have one entry and one receipt, however often they come. \
 DIR/publish-state.jsonl says which line has which receipt.\n\nInterrupted? Run the same command again: only what is missing is \
-published.\n\nExample:\n  acta publish --log https://log.example --policy policy --receipts receipts decisions.jsonl\n\nExit status: 0 every \
-entry has its receipt; 1 the log sent a receipt that does not hold; 2 an input is wrong, or an entry was too large for a log; 3 the network \
+published.\n\nExamples:\n  acta publish --log https://log.example --policy policy --issuer planning.example --key planning.key --series 2026 \
+--receipts receipts decisions.jsonl\n  acta publish --log https://log.example --policy policy --receipts receipts lines.jsonl\n\nExit status: 0 every \
+entry has its receipt; 1 the log refused a decision, or sent a receipt that does not hold; 2 an input is wrong, or an entry was too large for a log; 3 the network \
 or the log failed."
 )]
 pub(crate) struct Publish {
@@ -31,6 +41,24 @@ pub(crate) struct Publish {
     /// Where to write the receipts
     #[arg(long, value_name = "DIR")]
     receipts: PathBuf,
+    /// Who decides: the lines become signed decisions of this issuer
+    #[arg(long, value_name = "ID", requires = "key", requires = "series")]
+    issuer: Option<IssuerId>,
+    /// The issuer's private key
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    key: Option<PathBuf>,
+    /// Which of the issuer's counters numbers the decisions, such as 2026
+    #[arg(long, value_name = "NAME", requires = "issuer")]
+    series: Option<SeriesName>,
+    /// How the lines become decisions, and which fields are sealed; client/publish-mapping.example.toml shows all
+    #[arg(long, value_name = "FILE", requires = "issuer")]
+    mapping: Option<PathBuf>,
+    /// Check all lines, and send and write nothing
+    #[arg(long, requires = "issuer")]
+    dry_run: bool,
+    /// Go on when the log refuses a decision, and list those at the end
+    #[arg(long, requires = "issuer")]
+    keep_going: bool,
     /// .jsonl files, or directories
     #[arg(required = true, value_name = "INPUT")]
     inputs: Vec<PathBuf>,
@@ -54,6 +82,9 @@ impl Publish {
     }
 
     async fn publish(&self) -> Result<(), Failure> {
+        if let (Some(issuer), Some(key), Some(series)) = (&self.issuer, &self.key, &self.series) {
+            return self.signed(issuer, key, series).await;
+        }
         let inputs: Vec<_> = self.inputs.iter().map(|path| Input::at(path)).collect::<Result<_, _>>().map_err(PublishError::from)?;
         let total = inputs.iter().map(Input::count).sum::<Result<u64, _>>().map_err(PublishError::from)?;
         let publisher = self.prepare().await?;
@@ -121,7 +152,7 @@ impl Publish {
 }
 
 /// The origin of the log that answers, whose own signature must be good. Its witnesses may not have seen the latest head yet.
-async fn log_at(source: &Source, policy: &Policy) -> Result<String, Failure> {
+pub(super) async fn log_at(source: &Source, policy: &Policy) -> Result<String, Failure> {
     let signed = source.checkpoint().await.map_err(ReadError::from)?;
     signed.verify_log(&policy.log_keys()).map_err(|error| Exit::Refused.because(format!("nothing was published. {error}")))?;
     Ok(signed.checkpoint().origin().to_string())

@@ -6,6 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
+mod statements;
+
 pub(crate) const ORIGIN: &str = "end.test/log";
 
 /// The server's program, which cargo builds for its own package's tests only.
@@ -227,11 +229,11 @@ fn entries_too_large_for_a_log_are_told_and_the_others_published() {
 fn the_demo_ends_well_and_leaves_nothing_running() {
     let desk = Desk::new();
     let told = desk.acta(0, &["demo", "--dir", "demo", "--exit"]);
-    assert!(told.contains("192 are good") && told.contains("NOT GOOD"), "{told}");
+    assert!(told.contains("194 good receipts, 0 not good") && told.contains("NOT GOOD"), "{told}");
     let mut demo = desk.command(env!("CARGO_BIN_EXE_acta"), &["demo", "--dir", "demo"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
-    let first = lines.next().unwrap();
-    let url = first.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
+    let running = lines.find(|line| line.contains("A log is running")).unwrap();
+    let url = running.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
     assert!(lines.any(|line| line.contains("Ctrl-C")));
     desk.acta(0, &["checkpoint", "--log", &url, "--policy", "demo/log/policy"]);
     let pid = rustix::process::Pid::from_raw(demo.id().try_into().unwrap()).unwrap();

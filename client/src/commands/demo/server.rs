@@ -13,7 +13,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::super::{Exit, Failure, wrong_file};
+use super::super::{Exit, Failure, say, wrong_file};
 
 const PROGRAM: &str = "acta-log";
 
@@ -36,14 +36,17 @@ pub(super) struct Addresses {
 }
 
 impl Server {
-    /// Creates a log in `directory` if there is none, and serves it on free ports of this machine.
-    pub(super) async fn start(directory: &Path, origin: &str) -> Result<Self, Failure> {
+    /// Creates a log in the directory `log` below `desk` if there is none, and serves it on free ports of this machine. `registrars` are
+    /// files with verifier keys, of which `threshold` must sign.
+    pub(super) async fn start(desk: &Path, origin: &str, registrars: &[String], threshold: &str) -> Result<Self, Failure> {
         let program = program();
+        let directory = desk.join("log");
         if !directory.join("policy").exists() {
-            let parent = directory.parent().unwrap_or(directory);
-            std::fs::create_dir_all(parent).map_err(|error| wrong_file(parent, error))?;
+            let mut arguments = vec!["init", "--dir", "log", "--origin", origin, "--threshold", threshold, "--registrar"];
+            arguments.extend(registrars.iter().map(String::as_str));
+            say(format_args!("   $ acta-log {}", arguments.join(" ")))?;
             let mut init = Command::new(&program);
-            init.arg("init").arg("--dir").arg(directory).args(["--origin", origin, "--admission", "open"]).kill_on_drop(true);
+            init.args(arguments).current_dir(desk).kill_on_drop(true);
             let output = init.output().await.map_err(|error| not_found(&program, &error))?;
             if !output.status.success() {
                 let said = String::from_utf8_lossy(&output.stderr);
@@ -53,7 +56,7 @@ impl Server {
         let messages = directory.with_extension("messages");
         let stderr = File::create(&messages).map_err(|error| wrong_file(&messages, error))?;
         let mut serve = Command::new(&program);
-        serve.arg("serve").arg("--dir").arg(directory).args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
+        serve.arg("serve").arg("--dir").arg(&directory).args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
         // A group of its own: Ctrl-C reaches this process, which then ends the server in its own time.
         serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0).kill_on_drop(true);
         let mut child = serve.spawn().map_err(|error| not_found(&program, &error))?;

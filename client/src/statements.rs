@@ -1,0 +1,316 @@
+//! Signing many decisions and publishing them, with a receipt for each, so that a rerun goes on where the last run stopped.
+//!
+//! Invariant: each line of an input gets one statement under one number, and that statement is in the [`journal`], synced, before it is
+//! sent. A run that is cut off at any point is completed by running it again: what was signed is sent again byte for byte, and a log answers
+//! the same statement with the same index. A receipt file is complete and verified or not there at all.
+//!
+//! Statements are signed in chunks, which cost one sync each, and sent several at a time. A line that relates to an earlier one waits until
+//! that one has its receipt, which tells where it is.
+
+mod input;
+pub mod journal;
+pub mod mapping;
+mod sign;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use decision::types::{IssuerId, Number};
+use tlog::LeafIndex;
+use tlog::policy::Policy;
+use tokio::task::JoinSet;
+
+use crate::source::{FetchError, Problem};
+use crate::submit::{SubmitError, Writer};
+use crate::{durable, terminal};
+
+pub use input::{InputError, Lines, lines};
+pub use journal::{Journal, JournalError, Place, Signed};
+pub use mapping::{MapError, Mapping};
+pub use sign::{Agency, LineError};
+
+use sign::Prepared;
+
+/// How many statements are signed before they are noted and sent.
+const CHUNK: usize = 256;
+
+/// A run that publishes the decisions of one issuer.
+#[derive(Debug)]
+pub struct Run {
+    agency: Agency,
+    writer: Writer,
+    receipts: PathBuf,
+    concurrency: usize,
+    keep_going: bool,
+    journal: Journal,
+    chunk: Vec<Prepared>,
+    summary: Summary,
+}
+
+/// What became of all lines.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Summary {
+    /// Statements published now.
+    pub published: u64,
+    /// Lines that had been published before.
+    pub already_published: u64,
+    /// Statements that the log refused.
+    pub refused: u64,
+}
+
+/// What happened, for whoever shows it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A statement was published.
+    Published {
+        /// For which line.
+        place: &'a Place,
+        /// Under which number.
+        number: &'a Number,
+        /// Where in the log.
+        index: LeafIndex,
+    },
+    /// It is published already.
+    Known,
+    /// The log refused a statement. Its number is free again.
+    Refused {
+        /// For which line.
+        place: &'a Place,
+        /// Under which number.
+        number: &'a Number,
+        /// Why.
+        problem: &'a Problem,
+    },
+}
+
+/// Why a run stopped. What was published until then is, and a rerun goes on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// An input cannot be read.
+    #[error(transparent)]
+    Input(#[from] InputError),
+    /// A line cannot become a statement.
+    #[error("{place}: {reason}")]
+    Line {
+        /// Which.
+        place: Place,
+        /// Why.
+        reason: Box<LineError>,
+    },
+    /// The journal cannot be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// The log refused a statement.
+    #[error("{place}: the log refused it as {number}: {problem}. Correct the line and run this again; the number is free again")]
+    Refused {
+        /// For which line.
+        place: Place,
+        /// Under which number.
+        number: Number,
+        /// Why.
+        problem: Box<Problem>,
+    },
+    /// A statement could not be sent, or its receipt not be had.
+    #[error("{place}: {source}")]
+    Submit {
+        /// For which line.
+        place: Place,
+        /// Why.
+        source: Box<SubmitError>,
+    },
+    /// A file could not be written.
+    #[error("{} cannot be written: {source}", terminal::path(.path))]
+    Write {
+        /// Which file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
+
+impl std::fmt::Display for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", terminal::path(Path::new(&self.input)))?;
+        self.line.map_or(Ok(()), |line| write!(f, " line {line}"))
+    }
+}
+
+/// The file of a statement's receipt, without its extension.
+pub fn file_name(issuer: &IssuerId, number: &Number) -> String {
+    format!("{issuer}-{}-{}", number.series, number.seq)
+}
+
+impl Run {
+    /// Prepares to publish to the one log of `policy` that `writer` writes to and that `agency` signs for, with receipts in `receipts`.
+    pub fn new(
+        agency: Agency,
+        writer: Writer,
+        policy: Arc<Policy>,
+        receipts: &Path,
+        concurrency: usize,
+        keep_going: bool,
+    ) -> Result<Self, RunError> {
+        let issuer = agency.issuer().clone();
+        let has_receipt = |number: &Number| receipts.join(file_name(&issuer, number) + ".tlog-proof").is_file();
+        let journal = Journal::open(receipts, agency.log(), &issuer, has_receipt)?;
+        let (writer, receipts, concurrency) = (writer.under(policy), receipts.to_owned(), concurrency.max(1));
+        Ok(Run { agency, writer, receipts, concurrency, keep_going, journal, chunk: Vec::new(), summary: Summary::default() })
+    }
+
+    /// Publishes what is missing of `inputs`. `event` is told about each line as soon as its fate is decided.
+    pub async fn run(mut self, inputs: &[PathBuf], mut event: impl FnMut(Event<'_>)) -> Result<Summary, RunError> {
+        // First what an earlier run signed: it may be in the log already.
+        let pending = self.journal.take_pending();
+        self.send(pending, &mut event).await?;
+        for input in inputs {
+            for line in lines(input)? {
+                let (place, line) = line?;
+                self.take(place, &line, &mut event).await?;
+            }
+        }
+        self.flush(&mut event).await?;
+        self.sync_receipts()?;
+        Ok(self.summary)
+    }
+
+    /// Checks every line of `inputs` and sends nothing; `problem` is told of each that cannot become a statement. What a line relates to
+    /// may be in the same inputs, so it is not looked up.
+    pub fn dry_run(&mut self, inputs: &[PathBuf], mut problem: impl FnMut(&Place, &LineError)) -> Result<u64, RunError> {
+        let mut good = 0;
+        for input in inputs {
+            for line in lines(input)? {
+                let (place, line) = line?;
+                match self.agency.prepare_dry(&mut self.journal, &place, &line) {
+                    Ok(()) => good += 1,
+                    Err(error) => problem(&place, &error),
+                }
+            }
+        }
+        Ok(good)
+    }
+
+    async fn take(&mut self, place: Place, line: &Bytes, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {
+        if line.trim_ascii().is_empty() {
+            return Ok(());
+        }
+        let mut prepared = self.agency.prepare(&mut self.journal, &place, line, &self.receipts);
+        if matches!(prepared, Err(LineError::NotYet(_))) {
+            // What it relates to may be in the chunk.
+            self.flush(event).await?;
+            prepared = self.agency.prepare(&mut self.journal, &place, line, &self.receipts);
+        }
+        match prepared {
+            Ok(Some(prepared)) => self.chunk.push(prepared),
+            Ok(None) => {
+                self.summary.already_published += 1;
+                event(Event::Known);
+            }
+            Err(reason) => {
+                // What was signed before it is not held up.
+                self.flush(event).await?;
+                return Err(RunError::Line { place, reason: Box::new(reason) });
+            }
+        }
+        if self.chunk.len() >= CHUNK {
+            self.flush(event).await?;
+        }
+        Ok(())
+    }
+
+    /// Notes what was signed, durably, and sends it.
+    async fn flush(&mut self, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {
+        let chunk = std::mem::take(&mut self.chunk);
+        // What opens the seals first: afterwards it could not be had again.
+        for prepared in chunk.iter().filter(|prepared| !prepared.disclosures.is_empty()) {
+            let path = self.receipts.join(file_name(self.agency.issuer(), &prepared.signed.number) + ".disclosures");
+            write_private(&path, &decision::disclosure::print_file(&prepared.disclosures))
+                .map_err(|source| RunError::Write { path, source })?;
+        }
+        self.sync_receipts()?;
+        let signed: Vec<Signed> = chunk.into_iter().map(|prepared| prepared.signed).collect();
+        if !signed.is_empty() {
+            self.journal.sign(&signed)?;
+        }
+        self.send(signed, event).await
+    }
+
+    fn sync_receipts(&self) -> Result<(), RunError> {
+        durable::sync_directory(&self.receipts).map_err(|source| RunError::Write { path: self.receipts.clone(), source })
+    }
+
+    /// Sends statements that are in the journal, several at a time. After a failure nothing new is sent, and what was sent is finished.
+    async fn send(&mut self, signed: Vec<Signed>, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {
+        let mut running = JoinSet::new();
+        let mut waiting = signed.into_iter();
+        let mut result = Ok(());
+        loop {
+            while running.len() < self.concurrency && result.is_ok() {
+                let Some(signed) = waiting.next() else { break };
+                let (writer, path) =
+                    (self.writer.clone(), self.receipts.join(file_name(self.agency.issuer(), &signed.number) + ".tlog-proof"));
+                running.spawn(publish(writer, signed, path));
+            }
+            let Some(done) = running.join_next().await else { return result };
+            let (signed, outcome) = done.expect("the job does not panic and is not cancelled");
+            let finished = self.finish(&signed, outcome, event);
+            result = result.and(finished);
+        }
+    }
+
+    fn finish(&mut self, signed: &Signed, outcome: Result<LeafIndex, RunError>, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {
+        let (place, number) = (&signed.place, &signed.number);
+        match outcome {
+            Ok(index) => {
+                self.summary.published += 1;
+                event(Event::Published { place, number, index });
+                Ok(())
+            }
+            Err(RunError::Refused { problem, .. }) => {
+                self.journal.refuse(signed, problem.kind.as_ref().map_or("refused", |kind| kind.as_str()))?;
+                self.summary.refused += 1;
+                event(Event::Refused { place, number, problem: &problem });
+                if self.keep_going { Ok(()) } else { Err(RunError::Refused { place: place.clone(), number: number.clone(), problem }) }
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
+
+/// Sends one statement and writes its receipt.
+async fn publish(writer: Writer, signed: Signed, path: PathBuf) -> (Signed, Result<LeafIndex, RunError>) {
+    let place = signed.place.clone();
+    let outcome = match writer.add_with_receipt(Bytes::from(signed.statement.clone())).await {
+        Ok(receipt) => {
+            let index = receipt.verified.index();
+            let written = tokio::task::spawn_blocking(move || (durable::write_unsynced_name(&path, &receipt.bytes), path));
+            match written.await.expect("the work does not panic and is not cancelled") {
+                (Ok(()), _) => Ok(index),
+                (Err(source), path) => Err(RunError::Write { path, source }),
+            }
+        }
+        Err(SubmitError::Fetch(FetchError::Refused { problem, .. })) if is_final(&problem) => {
+            Err(RunError::Refused { place, number: signed.number.clone(), problem: Box::new(problem) })
+        }
+        Err(source) => Err(RunError::Submit { place, source: Box::new(source) }),
+    };
+    (signed, outcome)
+}
+
+/// Whether the log has decided about the statement. Over its quota an issuer may send the same statement again tomorrow.
+fn is_final(problem: &Problem) -> bool {
+    (400..500).contains(&problem.status) && ![408, 429].contains(&problem.status)
+}
+
+/// Writes what only its owner may read.
+fn write_private(path: &Path, text: &str) -> io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt;
+    // Never sent: a statement whose disclosures are there is not in the journal yet, or its line would be known.
+    let _ = std::fs::remove_file(path);
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    io::Write::write_all(&mut file, text.as_bytes())?;
+    file.sync_all()
+}

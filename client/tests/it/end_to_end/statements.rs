@@ -1,0 +1,168 @@
+//! Signed decisions, from the agency's files to the log.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::process::Stdio;
+
+use serde_json::{Value, json};
+use tlog::proof::Proof;
+
+use super::{Desk, Log, ORIGIN, acta_log};
+
+const ISSUER: &str = "planning.test";
+
+impl Desk {
+    /// A directory with a new log of statements, served, with one registered issuer.
+    fn with_issuer() -> (Self, Log) {
+        let desk = Desk { dir: tempfile::tempdir().unwrap() };
+        for name in ["registrar.test", ISSUER] {
+            desk.acta(0, &["keygen", "--name", name, "--out", &format!("{name}.key")]);
+        }
+        let init = desk.run(acta_log(), &["init", "--dir", "log", "--origin", ORIGIN, "--registrar", "registrar.test.key.vkey"]);
+        assert!(init.status.success(), "{init:?}");
+        let log = desk.serve();
+        let register =
+            ["issuer", "register", "--registrar-key", "registrar.test.key", "--issuer", ISSUER, "--key", "planning.test.key.vkey"];
+        desk.acta_at(0, &log.url, &[&register[..], &["--kinds", "planning.*", "--receipt", "registration.tlog-proof"]].concat());
+        (desk, log)
+    }
+
+    fn publish(&self, status: i32, log: &Log, more: &[&str]) -> String {
+        self.acta_at(status, &log.url, &[&PUBLISH[..], more].concat())
+    }
+
+    /// The entry of a receipt, and where it is.
+    fn published(&self, seq: u64) -> (Value, u64) {
+        let proof = Proof::parse(&fs::read(self.path(&receipt(seq))).unwrap()).unwrap();
+        let line = String::from_utf8(proof.extra().unwrap().to_vec()).unwrap();
+        (serde_json::from_str(line.lines().next().unwrap()).unwrap(), proof.index().as_u64())
+    }
+
+    fn size(&self, log: &Log) -> String {
+        self.acta_at(0, &log.url, &["checkpoint"])
+    }
+}
+
+const PUBLISH: [&str; 9] = ["publish", "--issuer", ISSUER, "--key", "planning.test.key", "--series", "2026", "--receipts", "receipts"];
+
+fn receipt(seq: u64) -> String {
+    format!("receipts/{ISSUER}-2026-{seq}.tlog-proof")
+}
+
+fn decision(number: u64) -> Value {
+    json!({"kind": "planning.permit", "subject": format!("Roof {number}"), "outcome": "granted", "decided": "2026-03-01"})
+}
+
+#[test]
+fn a_run_that_is_killed_at_any_point_is_completed_without_gaps_or_doubles() {
+    let (desk, log) = Desk::with_issuer();
+    desk.write_lines("in.jsonl", (0..400).map(|number| decision(number).to_string()));
+    for lines in [0, 1, 60, 150, 300] {
+        let mut publish = desk.command(env!("CARGO_BIN_EXE_acta"), &PUBLISH);
+        publish.args(["--log", &log.url, "--policy", "log/policy", "--verbose", "in.jsonl"]);
+        let mut child = publish.stdout(Stdio::piped()).spawn().unwrap();
+        // Each line is told when its receipt is there; the next one may be anywhere.
+        let told = BufReader::new(child.stdout.take().unwrap()).lines().take(lines).count();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(told <= lines);
+    }
+    desk.publish(0, &log, &["in.jsonl"]);
+    let numbers: BTreeSet<u64> = (1..=400).collect();
+    assert_eq!(desk.receipts().len(), 400);
+    let mut indexes = BTreeSet::new();
+    let mut subjects = BTreeSet::new();
+    for seq in numbers {
+        let (statement, index) = desk.published(seq);
+        assert_eq!(statement["seq"], seq);
+        assert!(indexes.insert(index) && subjects.insert(statement["subject"].to_string()), "each line once");
+    }
+    // The charter, the registration, and each line once.
+    assert_eq!(indexes, (2..402).collect());
+    assert!(desk.size(&log).contains("402"), "{}", desk.size(&log));
+    desk.acta(0, &["verify", "--policy", "log/policy", "receipts"]);
+    assert!(desk.publish(0, &log, &["in.jsonl"]).contains("400 had been published before"));
+}
+
+#[test]
+fn what_is_published_stays_and_a_refused_number_is_used_again() {
+    let (desk, log) = Desk::with_issuer();
+    let other = |kind: &str| {
+        let mut decision = decision(2);
+        decision["kind"] = kind.into();
+        decision.to_string()
+    };
+    desk.write_lines("in.jsonl", [decision(1).to_string(), other("benefit.grant"), decision(3).to_string()]);
+    let told = desk.publish(1, &log, &["--keep-going", "in.jsonl"]);
+    assert!(told.contains("line 2") && told.contains("benefit.grant"), "{told}");
+    assert_eq!((desk.published(1).0["subject"].clone(), desk.published(3).0["subject"].clone()), (json!("Roof 1"), json!("Roof 3")));
+    assert!(!desk.path(&receipt(2)).exists());
+    desk.write_lines("in.jsonl", [decision(1).to_string(), other("planning.notice"), decision(3).to_string()]);
+    desk.publish(0, &log, &["in.jsonl"]);
+    assert_eq!(desk.published(2).0["kind"], "planning.notice");
+    desk.write_lines("in.jsonl", [decision(7).to_string()]);
+    let told = desk.publish(2, &log, &["in.jsonl"]);
+    assert!(told.contains("has changed since") && told.contains("acta correct"), "{told}");
+}
+
+#[test]
+fn a_dry_run_names_what_is_wrong_and_sends_nothing() {
+    let (desk, log) = Desk::with_issuer();
+    let before = desk.size(&log);
+    let mut wrong = decision(2);
+    wrong["decided"] = "1 March".into();
+    let lines = [decision(1).to_string(), wrong.to_string(), "not json".into(), json!({"subject": "a\u{202e}b"}).to_string()];
+    desk.write_lines("in.jsonl", lines);
+    let told = desk.publish(2, &log, &["--dry-run", "in.jsonl"]);
+    for part in ["line 2", "decided", "line 3", "line 4", "1 line can be published, 3 not"] {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+    assert_eq!(desk.size(&log), before);
+    assert!(desk.receipts().is_empty());
+}
+
+#[test]
+fn a_table_becomes_decisions_that_relate_to_each_other_with_sealed_names() {
+    let (desk, log) = Desk::with_issuer();
+    fs::write(
+        desk.path("map.toml"),
+        "reference = \"Ref\"\nseal = [\"parties[].name\"]\n[constants]\nkind = \"planning.permit\"\noutcome = \"granted\"\nparties = [{ role = \"applicant\", \
+         name = \"Ada Example\" }]\n[fields]\nsubject = \"What\"\ndecided = { column = \"Date\", date = \"%d/%m/%Y\" }\n[[relates]]\nrel = \
+         \"supersedes\"\nreference = \"Instead of\"\n",
+    )
+    .unwrap();
+    fs::write(desk.path("in.csv"), "Ref,What,Date,Instead of\nA/1,A roof,01/03/2026,\nA/2,\"A roof,\nagain\",02/03/2026,A/1\n").unwrap();
+    let told = desk.publish(2, &log, &["--mapping", "map.toml", "in.csv"]);
+    assert!(told.contains("subject"), "a line break in a line of text: {told}");
+    fs::write(desk.path("in.csv"), "Ref,What,Date,Instead of\nA/1,A roof,01/03/2026,\nA/2,\"A roof, again\",02/03/2026,A/1\n").unwrap();
+    desk.publish(0, &log, &["--mapping", "map.toml", "in.csv"]);
+    let ((first, index), (second, _)) = (desk.published(1), desk.published(2));
+    assert_eq!((&second["relates"][0]["rel"], &second["relates"][0]["index"]), (&json!("supersedes"), &json!(index)));
+    assert!(!first.to_string().contains("Ada"), "{first}");
+    let disclosures = fs::read_to_string(desk.path(&receipt(1).replace(".tlog-proof", ".disclosures"))).unwrap();
+    let opened = decision::disclosure::parse_file(&disclosures).unwrap();
+    assert_eq!(decision::disclosure::reveal(&first, &opened).unwrap()["parties"][0]["name"], "Ada Example");
+}
+
+#[test]
+fn a_decision_is_corrected_superseded_and_revoked_from_its_receipt() {
+    let (desk, log) = Desk::with_issuer();
+    desk.write_lines("in.jsonl", [decision(1).to_string()]);
+    desk.publish(0, &log, &["in.jsonl"]);
+    fs::write(desk.path("new.json"), r#"{"subject":"Roof, corrected"}"#).unwrap();
+    let follow_up = |status: i32, command: &str, seq: u64, more: &[&str]| {
+        desk.acta_at(status, &log.url, &[&[command, &receipt(seq)], more, &PUBLISH[1..]].concat())
+    };
+    follow_up(0, "correct", 1, &["new.json"]);
+    let corrected = desk.published(2).0;
+    assert_eq!((&corrected["subject"], &corrected["outcome"]), (&json!("Roof, corrected"), &json!("granted")));
+    let told = follow_up(1, "supersede", 1, &["new.json"]);
+    assert!(told.contains("entry 3"), "{told}");
+    follow_up(0, "supersede", 2, &["new.json"]);
+    follow_up(0, "revoke", 3, &["--reason", "at the holder's request"]);
+    assert_eq!(desk.published(4).0["relates"][0]["rel"], "revokes");
+    assert_eq!(desk.published(4).0["reason"], "at the holder's request");
+    assert!(follow_up(0, "revoke", 3, &["--reason", "again"]).contains("published before"));
+    assert_eq!(desk.receipts().len(), 4);
+}
