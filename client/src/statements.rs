@@ -58,6 +58,8 @@ pub struct Summary {
     pub already_published: u64,
     /// Statements that the log refused.
     pub refused: u64,
+    /// Lines that cannot become statements.
+    pub unfit: u64,
 }
 
 /// What happened, for whoever shows it.
@@ -83,6 +85,13 @@ pub enum Event<'a> {
         number: &'a Number,
         /// Why.
         problem: &'a Problem,
+    },
+    /// A line cannot become a statement.
+    Unfit {
+        /// Which line.
+        place: &'a Place,
+        /// Why.
+        reason: &'a LineError,
     },
 }
 
@@ -208,6 +217,10 @@ impl Run {
             Ok(None) => {
                 self.summary.already_published += 1;
                 event(Event::Known);
+            }
+            Err(reason) if self.keep_going => {
+                self.summary.unfit += 1;
+                event(Event::Unfit { place: &place, reason: &reason });
             }
             Err(reason) => {
                 // What was signed before it is not held up.

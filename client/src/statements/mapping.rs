@@ -68,11 +68,9 @@ pub struct Rule {
     pub rel: Relation,
     /// The column that holds the earlier decision's `reference`.
     pub reference: String,
-    /// Only where this column has one of `values`.
-    pub column: Option<String>,
-    /// See `column`.
+    /// Only where each of these columns has one of its texts.
     #[serde(default)]
-    pub values: Vec<String>,
+    pub when: BTreeMap<String, Vec<String>>,
     /// Whether a line whose earlier decision is not known is published without the relation, rather than refused.
     #[serde(default)]
     pub optional: bool,
@@ -137,9 +135,8 @@ impl Mapping {
 
     /// The rules that a line meets, with the reference of the earlier decision.
     pub fn relations<'a>(&'a self, line: &'a Map<String, Value>) -> impl Iterator<Item = (&'a Rule, String)> {
-        let meets = |rule: &&Rule| match &rule.column {
-            None => true,
-            Some(column) => line.get(column).and_then(text).is_some_and(|text| rule.values.contains(&text)),
+        let meets = |rule: &&Rule| {
+            rule.when.iter().all(|(column, texts)| line.get(column).and_then(text).is_some_and(|text| texts.contains(&text)))
         };
         self.relates.iter().filter(meets).filter_map(|rule| Some((rule, text(line.get(&rule.reference)?)?)))
     }

@@ -75,7 +75,7 @@ impl Publish {
                 say(format_args!("{} refused: {reason}", show::grouped(*count)))?;
             }
         }
-        if summary.refused > 0 { Err(Exit::Refused.told()) } else { Ok(()) }
+        if summary.refused + summary.unfit > 0 { Err(Exit::Refused.told()) } else { Ok(()) }
     }
 }
 
@@ -141,6 +141,13 @@ impl Told {
                 self.refused += 1;
                 if self.refused <= SHOWN {
                     self.bar.suspend(|| warn(format_args!("{place}: not published as {number}: {problem}")));
+                }
+            }
+            Event::Unfit { place, reason } => {
+                *self.reasons.entry("not a statement".to_owned()).or_default() += 1;
+                self.refused += 1;
+                if self.refused <= SHOWN {
+                    self.bar.suspend(|| warn(format_args!("{place}: not published: {reason}")));
                 }
             }
             _ => {}
