@@ -4,15 +4,13 @@
 //! then its signatures are verified; then the ledger decides. So a statement that was admitted once is answered for ever, also when the
 //! key that signed it has been retired since.
 //!
-//! **Ahead of the sequencer**, on as many threads as there are requests, goes all that is costly and needs nobody's turn: [`check`] parses
+//! **Ahead of the sequencer**, on as many threads as there are requests, goes all that is costly and needs nobody's turn: `check` parses
 //! and verifies. It reads the committed ledger, which may be some entries behind. That makes no difference: whether a signature is good
 //! depends on no ledger, and whether its key was in force is asked again. **In the sequencer** goes what depends on the entries right
-//! before: a [`Session`] decides about one batch, statement by statement, each from what the ones before it left.
+//! before: a `Session` decides about one batch, statement by statement, each from what the ones before it left.
 //!
 //! Some rules are of admission alone, because they need a clock or are a matter of taste, and are no part of the fold that others compute
 //! again: how far `issued` may be ahead, which characters text may have, and how much an issuer may publish in a day.
-//!
-//! [`check`]: Admission::check
 
 mod keys;
 mod quota;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{Line, at_most};
+use super::text::{Line, at_most, some};
 use super::value::{Currency, Date, Decimal, Digest, IssuerId, Kind, Lang, LeafHash, SeriesName, Sha256, Timestamp};
 
 /// The largest number of a series: the largest integer that all readers of JSON agree on.
@@ -97,7 +97,7 @@ pub struct Decision {
     /// When it was signed.
     pub issued: Timestamp,
     /// The language of its texts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub lang: Option<Lang>,
     /// Which of the issuer's counters gives its number.
     pub series: SeriesName,
@@ -113,13 +113,13 @@ pub struct Decision {
     /// The day of the decision.
     pub decided: Date,
     /// The day from which it holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub effective: Option<Date>,
     /// The last day on which it holds.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub until: Option<Date>,
     /// The part of the issuer that decided.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub unit: Option<Line<256>>,
     /// Who signed it on paper, by office.
     #[serde(default, deserialize_with = "at_most::<_, _, 64>", skip_serializing_if = "Vec::is_empty")]
@@ -128,13 +128,13 @@ pub struct Decision {
     #[serde(default, deserialize_with = "at_most::<_, _, 64>", skip_serializing_if = "Vec::is_empty")]
     pub legal_basis: Vec<Line<512>>,
     /// Where.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub place: Option<Place>,
     /// Whom it concerns.
     #[serde(default, deserialize_with = "at_most::<_, _, 256>", skip_serializing_if = "Vec::is_empty")]
     pub parties: Vec<Party>,
     /// How much money.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub amount: Option<Amount>,
     /// Documents that belong to it; they are kept elsewhere.
     #[serde(default, deserialize_with = "at_most::<_, _, 256>", skip_serializing_if = "Vec::is_empty")]
@@ -143,7 +143,7 @@ pub struct Decision {
     #[serde(default, deserialize_with = "at_most::<_, _, 64>", skip_serializing_if = "Vec::is_empty")]
     pub relates: Vec<Relates>,
     /// Data for machines, of the schema that it names.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub data: Option<Data>,
     /// Digests of sealed fields.
     #[serde(default, rename = "_sd", deserialize_with = "at_most::<_, _, 256>", skip_serializing_if = "Vec::is_empty")]
@@ -154,10 +154,10 @@ pub struct Decision {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Place {
     /// As people write it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub address: Option<Line<512>>,
     /// A point of GeoJSON (RFC 7946): longitude and latitude in degrees.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub point: Option<Point>,
     /// Digests of sealed fields.
     #[serde(default, rename = "_sd", deserialize_with = "at_most::<_, _, 64>", skip_serializing_if = "Vec::is_empty")]
@@ -181,10 +181,10 @@ pub struct Party {
     /// In which role.
     pub role: Line<128>,
     /// The name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub name: Option<Line<512>>,
     /// The number in a public register.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub id: Option<Line<256>>,
     /// Digests of sealed fields.
     #[serde(default, rename = "_sd", deserialize_with = "at_most::<_, _, 64>", skip_serializing_if = "Vec::is_empty")]
@@ -212,7 +212,7 @@ pub struct Document {
     /// What its bytes hash to.
     pub sha256: Sha256,
     /// Where it can be had.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub url: Option<Line<2048>>,
 }
 
@@ -233,7 +233,7 @@ pub struct Annotation {
     /// When it was signed.
     pub issued: Timestamp,
     /// The language of its text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub lang: Option<Lang>,
     /// Which of the issuer's counters gives its number.
     pub series: SeriesName,
@@ -243,7 +243,7 @@ pub struct Annotation {
     /// What it is.
     pub kind: Kind,
     /// In words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub text: Option<Line<4096>>,
     /// Earlier entries that it is about; none is changed by it.
     #[serde(default, deserialize_with = "at_most::<_, _, 64>", skip_serializing_if = "Vec::is_empty")]

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use super::text::{Line, at_most};
+use super::text::{Line, at_most, some};
 use super::value::{InvalidValue, IssuerId, Kind, KindPattern, Lang, SeriesName, Timestamp, Vkey};
 
 /// Which entries a log takes in.
@@ -90,13 +90,13 @@ pub struct Registration {
     #[serde(default, deserialize_with = "at_most::<_, _, 256>", skip_serializing_if = "Vec::is_empty")]
     pub may_overrule: Vec<Overrule>,
     /// When it publishes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub hours: Option<Hours>,
     /// The series that it announces.
     #[serde(default, deserialize_with = "at_most::<_, _, 64>", skip_serializing_if = "Vec::is_empty")]
     pub series: Vec<Announced>,
     /// How people reach it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub contact: Option<Line<512>>,
     /// Whether it has ended: it issues nothing any more, what it issued stands.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -185,7 +185,7 @@ pub struct Announced {
     /// Its name.
     pub name: SeriesName,
     /// What it counts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub title: Option<Line<256>>,
 }
 
@@ -213,6 +213,6 @@ pub struct KeyChange {
     /// Which key.
     pub key: Vkey,
     /// The index from which on what the key signed is in doubt; only registrars say so, when they retire it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, deserialize_with = "some", skip_serializing_if = "Option::is_none")]
     pub doubt_from: Option<u64>,
 }

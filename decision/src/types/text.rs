@@ -39,6 +39,11 @@ impl<const MAX: usize> fmt::Display for Line<MAX> {
     }
 }
 
+/// A value that is there; for `deserialize_with`. A field that does not apply is left out: `null` would be a second way to say so.
+pub(super) fn some<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    T::deserialize(deserializer).map(Some)
+}
+
 /// A list of at most `N` values; for `deserialize_with`. What is beyond is not even read.
 pub(super) fn at_most<'de, D: serde::Deserializer<'de>, T: Deserialize<'de>, const N: usize>(deserializer: D) -> Result<Vec<T>, D::Error> {
     struct AtMost<T, const N: usize>(std::marker::PhantomData<T>);

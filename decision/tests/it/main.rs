@@ -4,6 +4,7 @@
 mod chains;
 mod numbers;
 mod refusals;
+mod schemas;
 mod state;
 mod vectors;
 mod world;
