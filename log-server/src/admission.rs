@@ -29,11 +29,11 @@ use decision::types::IssuerId;
 use tlog::key::VerifierKey;
 use tlog::{Hash, LeafIndex};
 
-use self::keys::Keys;
 use self::quota::Quotas;
 use crate::queue::AddError;
 use crate::store::{Admits, Identity, Store, StoreError};
 
+pub(crate) use self::keys::Keys;
 pub use self::quota::{OverQuota, Quota, QuotaLimits};
 pub use self::refused::Refused;
 pub(crate) use self::rows::{Ledger, RowCache, Stored};
@@ -205,7 +205,7 @@ impl Statements {
 }
 
 /// The rule that is against a statement, or that the ledger could not be asked.
-fn refusal(error: ApplyError<StoreError>) -> Result<Refusal, LedgerError<StoreError>> {
+pub(crate) fn refusal(error: ApplyError<StoreError>) -> Result<Refusal, LedgerError<StoreError>> {
     match error {
         ApplyError::Refused(refusal) => Ok(refusal),
         ApplyError::Ledger(error) => Err(error),

@@ -101,6 +101,13 @@ struct Inner<S> {
 #[derive(Debug)]
 pub struct Candidate(Result<Verdict, AddError>);
 
+impl Candidate {
+    /// Whether nothing is against it so far.
+    pub fn is_good(&self) -> bool {
+        matches!(self.0, Ok(Verdict::Good(_)))
+    }
+}
+
 /// The sequencer's thread, from outside.
 #[derive(Debug)]
 pub struct WriteSide(oneshot::Receiver<Result<(), SequencerError>>);

@@ -9,11 +9,12 @@
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use decision::ledger::{Finding, LedgerError, Overlay, Prepared, Rules};
+use decision::ledger::{ApplyError, Changes, Finding, LedgerError, LedgerRead, Overlay, Prepared, Rules};
+use decision::statement::{Statement, VerifiedStatement};
 use tlog::tiles::{BundleId, TileId, bundles_of};
 use tlog::{Hash, LeafIndex};
 
-use crate::admission::{Ledger, RowCache};
+use crate::admission::{Keys, Ledger, RowCache, refusal};
 use crate::head::Head;
 use crate::startup::StartupError;
 use crate::store::{Admits, Damage, RocksStore, Store, StoreError};
@@ -62,8 +63,16 @@ pub struct Rebuilt {
     pub findings: Vec<Finding>,
 }
 
+/// An entry of which all that is costly has been done.
+enum Ready {
+    /// Nearly every entry: its keys were known, and remembered from before.
+    Verified(Hash, Box<VerifiedStatement>),
+    /// An entry that needs another look when it is its turn.
+    Other(Prepared),
+}
+
 /// The entries of a bundle, or why they cannot be had.
-type PreparedBundle = Result<Vec<Prepared>, RebuildError>;
+type ReadyBundle = Result<Vec<Ready>, RebuildError>;
 
 /// Replaces the ledger of the log in `store`, whose head is `head`. `progress` is told how many entries are done, and of how many.
 pub fn rebuild(store: &mut RocksStore, head: &Head, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt, RebuildError> {
@@ -74,7 +83,7 @@ pub fn rebuild(store: &mut RocksStore, head: &Head, progress: &mut dyn FnMut(u64
     let key = identity.verifier_key.parse().map_err(|_| StoreError::from(Damage::MissingMeta("vkey")))?;
     let rules = Rules::new(&identity.origin, vec![key]);
     store.clear_ledger()?;
-    let work = Work { store, rules, rows: RowCache::new(CACHE), bundles: bundles_of(head.size()).collect() };
+    let work = Work { store, rules, rows: RowCache::new(CACHE), keys: Keys::new(), bundles: bundles_of(head.size()).collect() };
     let rebuilt = work.run(head.size().as_u64(), progress)?;
     store.finish_ledger(head.size())?;
     Ok(rebuilt)
@@ -85,6 +94,7 @@ struct Work<'a> {
     rules: Rules,
     /// Rows are put in by the deciding thread only.
     rows: RowCache,
+    keys: Keys,
     bundles: Vec<BundleId>,
 }
 
@@ -99,13 +109,13 @@ impl Work<'_> {
                 scope.spawn(move || self.prepare(first, threads, &sender));
                 receiver
             };
-            let prepared: Vec<Receiver<PreparedBundle>> = (0..threads).map(start).collect();
+            let prepared: Vec<Receiver<ReadyBundle>> = (0..threads).map(start).collect();
             // Where this returns early, the receivers go first, and then the threads, which find nobody to send to.
             self.decide(&prepared, size, progress)
         })
     }
 
-    fn prepare(&self, first: usize, step: usize, sender: &SyncSender<PreparedBundle>) {
+    fn prepare(&self, first: usize, step: usize, sender: &SyncSender<ReadyBundle>) {
         for bundle in self.bundles.iter().skip(first).step_by(step) {
             let prepared = self.prepare_bundle(*bundle);
             let failed = prepared.is_err();
@@ -115,7 +125,7 @@ impl Work<'_> {
         }
     }
 
-    fn prepare_bundle(&self, bundle: BundleId) -> PreparedBundle {
+    fn prepare_bundle(&self, bundle: BundleId) -> ReadyBundle {
         let ledger = Ledger::reading(self.store, &self.rows);
         let first = bundle.first_index();
         let tile = TileId::new(0, bundle.number(), bundle.width()).ok_or(StoreError::from(Damage::MissingEntry(first.as_u64())))?;
@@ -125,24 +135,48 @@ impl Work<'_> {
             if Hash::leaf(entry) != *leaf {
                 return Err(RebuildError::from(StartupError::EntryDiffers { index: LeafIndex::new(index) }));
             }
-            Ok(self.rules.prepare(&ledger, entry)?)
+            match self.verified(&ledger, entry)? {
+                Some(verified) => Ok(Ready::Verified(*leaf, verified)),
+                None => Ok(Ready::Other(self.rules.prepare(&ledger, entry)?)),
+            }
         };
         (first.as_u64()..).zip(&entries).zip(&leaves).map(one).collect()
     }
 
-    fn decide(
+    /// The statement in an entry, if it is one, with signatures of keys that are known.
+    fn verified(&self, ledger: &impl LedgerRead<Error = StoreError>, entry: &[u8]) -> Result<Option<Box<VerifiedStatement>>, RebuildError> {
+        let Ok(statement) = Statement::parse(entry) else { return Ok(None) };
+        match self.rules.candidates_by(ledger, &statement, |vkey| self.keys.parse(vkey)) {
+            Ok(keys) => Ok(statement.verify(&keys).ok().map(Box::new)),
+            Err(ApplyError::Ledger(error)) => Err(error.into()),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// What an entry changes, or why it should not be there.
+    fn decide_one(
         &self,
-        prepared: &[Receiver<PreparedBundle>],
-        size: u64,
-        progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<Rebuilt, RebuildError> {
+        ledger: &impl LedgerRead<Error = StoreError>,
+        index: LeafIndex,
+        ready: Ready,
+    ) -> Result<Result<Changes, Finding>, LedgerError<StoreError>> {
+        match ready {
+            Ready::Other(prepared) => self.rules.decide(ledger, index, prepared),
+            Ready::Verified(leaf, statement) => match self.rules.apply(ledger, index, leaf, &statement) {
+                Ok(changes) => Ok(Ok(changes)),
+                Err(error) => Ok(Err(Finding { index, reason: refusal(error)?.into() })),
+            },
+        }
+    }
+
+    fn decide(&self, prepared: &[Receiver<ReadyBundle>], size: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt, RebuildError> {
         let mut rebuilt = Rebuilt::default();
         for receiver in prepared.iter().cycle().take(self.bundles.len()) {
             // A thread that is gone without an answer has panicked, and the scope passes that on.
             let bundle = receiver.recv().map_err(|_| RebuildError::Changed)??;
             let mut ledger = Overlay::new(Ledger::keeping(self.store, &self.rows));
             for one in bundle {
-                match self.rules.decide(&ledger, LeafIndex::new(rebuilt.entries), one)? {
+                match self.decide_one(&ledger, LeafIndex::new(rebuilt.entries), one)? {
                     Ok(changes) => ledger.apply(changes),
                     Err(finding) => {
                         rebuilt.refused += 1;

@@ -8,14 +8,14 @@ const KEYS: usize = 16_384;
 
 /// Parsed keys by their text. A text says all of its key, so nothing here can be out of date.
 #[derive(Debug)]
-pub(super) struct Keys(Cache<Box<str>, VerifierKey>);
+pub(crate) struct Keys(Cache<Box<str>, VerifierKey>);
 
 impl Keys {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Keys(Cache::new(KEYS))
     }
 
-    pub(super) fn parse(&self, vkey: &str) -> Option<VerifierKey> {
+    pub(crate) fn parse(&self, vkey: &str) -> Option<VerifierKey> {
         if let Some(key) = self.0.get(vkey) {
             return Some(key);
         }

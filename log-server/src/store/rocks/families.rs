@@ -1,6 +1,6 @@
 //! How each family of rows is kept on disk.
 
-use rocksdb::{BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Options};
+use rocksdb::{BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Options};
 
 use super::{ENTRIES, HEADS, LEAVES, LEDGER, META, RocksOptions, TILES};
 
@@ -56,9 +56,16 @@ impl Families {
 }
 
 /// For families in which nearly every look-up is for something new: the filter answers it without a read.
+///
+/// Their keys are hashes, so look-ups go everywhere. Filters and indexes are therefore in small parts, each in the cache by itself: as one
+/// piece for each file, of a megabyte, they would drive each other out of it and be read again for every look-up.
 fn filter(family: &mut Options, table: &mut BlockBasedOptions) {
     table.set_bloom_filter(10.0, false);
     table.set_whole_key_filtering(true);
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(4 << 10);
+    table.set_pin_top_level_index_and_filter(true);
     family.set_memtable_prefix_bloom_ratio(0.05);
     family.set_memtable_whole_key_filtering(true);
 }
