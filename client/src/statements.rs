@@ -54,7 +54,7 @@ pub struct Run {
 pub struct Summary {
     /// Statements published now.
     pub published: u64,
-    /// Lines that had been published before.
+    /// Lines that had been published before, or that came before.
     pub already_published: u64,
     /// Statements that the log refused.
     pub refused: u64,

@@ -106,6 +106,8 @@ pub struct Journal {
     file: File,
     /// What each line of an input became: the hash of the line, and its number.
     places: HashMap<Place, (String, Number)>,
+    /// The number of each line's statement, by the hash of the line, wherever it stood.
+    lines: HashMap<String, Number>,
     /// Numbers in use, by series.
     numbers: BTreeMap<SeriesName, BTreeSet<u64>>,
     references: HashMap<String, Number>,
@@ -125,8 +127,8 @@ impl Journal {
             Err(rustix::io::Errno::WOULDBLOCK) => return Err(JournalError::InUse { path }),
             Err(error) => return Err(failed(error.into())),
         }
-        let (places, numbers, references) = (HashMap::new(), BTreeMap::new(), HashMap::new());
-        let mut journal = Journal { path: path.clone(), file, places, numbers, references, pending: Vec::new() };
+        let (places, lines, numbers, references) = (HashMap::new(), HashMap::new(), BTreeMap::new(), HashMap::new());
+        let mut journal = Journal { path: path.clone(), file, places, lines, numbers, references, pending: Vec::new() };
         let header = journal.read()?;
         journal.pending.retain(|signed| !has_receipt(&signed.number));
         match header {
@@ -143,6 +145,12 @@ impl Journal {
     /// What a line of an input became, if it did: the hash of the line then, and its number.
     pub fn known(&self, place: &Place) -> Option<&(String, Number)> {
         self.places.get(place)
+    }
+
+    /// The number of the statement of a line with this hash, in whatever file it stood: under another name of the file, or copied into
+    /// another one, it is still the same decision.
+    pub fn line(&self, sha256: &str) -> Option<&Number> {
+        self.lines.get(sha256)
     }
 
     /// The number of the statement that the issuer's own records call so.
@@ -166,8 +174,9 @@ impl Journal {
         (1..).find(|seq| !used.contains(seq)).unwrap_or(highest + 1)
     }
 
-    /// Takes a number for a statement that is to be signed, and what the issuer's own records call it.
-    pub fn take(&mut self, number: &Number, reference: Option<&str>) {
+    /// Takes a number for the statement of a line that is to be signed, and what the issuer's own records call it.
+    pub fn take(&mut self, number: &Number, sha256: &str, reference: Option<&str>) {
+        self.lines.insert(sha256.to_owned(), number.clone());
         self.numbers.entry(number.series.clone()).or_default().insert(number.seq);
         if let Some(reference) = reference {
             self.references.insert(reference.to_owned(), number.clone());
@@ -196,13 +205,14 @@ impl Journal {
     }
 
     fn note(&mut self, signed: &Signed) {
-        self.take(&signed.number, signed.reference.as_deref());
+        self.take(&signed.number, &signed.sha256, signed.reference.as_deref());
         self.places.insert(signed.place.clone(), (signed.sha256.clone(), signed.number.clone()));
     }
 
     fn forget(&mut self, place: &Place, number: &Number) {
         self.places.remove(place);
         self.references.retain(|_, referred| referred != number);
+        self.lines.retain(|_, known| known != number);
         if let Some(used) = self.numbers.get_mut(&number.series) {
             used.remove(&number.seq);
         }

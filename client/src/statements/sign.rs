@@ -145,20 +145,20 @@ impl Agency {
         decision::text::check(draft.line())?;
         let statement = draft.sign(&[&self.key])?.to_string();
         let reference = self.mapping.reference(&columns);
-        journal.take(&number, reference.as_deref());
+        journal.take(&number, &sha256, reference.as_deref());
         Ok(Some(Prepared { signed: Signed { place: place.clone(), sha256, number, reference, statement }, disclosures }))
     }
 
     /// Checks a line as [`Agency::prepare`] does, but for what it relates to.
     pub(super) fn prepare_dry(&self, journal: &mut Journal, place: &Place, line: &[u8]) -> Result<(), LineError> {
-        let Some(Fresh { columns, .. }) = read(journal, place, line)? else { return Ok(()) };
+        let Some(Fresh { sha256, columns }) = read(journal, place, line)? else { return Ok(()) };
         let mut decision = self.mapping.apply(&columns)?;
         decision.remove("relates");
         let number = self.complete(journal, &mut decision)?;
         self.mapping.seal(&mut decision, &mut || [0; 16])?;
         let draft = Draft::from_json(&Value::Object(decision))?;
         decision::text::check(draft.line())?;
-        journal.take(&number, None);
+        journal.take(&number, &sha256, None);
         Ok(())
     }
 
@@ -219,12 +219,13 @@ struct Fresh {
     columns: Map<String, Value>,
 }
 
-/// Reads a line; `None` if it was published as it is.
+/// Reads a line; `None` if it was published as it is, there or elsewhere: the same line is the same decision.
 fn read(journal: &Journal, place: &Place, line: &[u8]) -> Result<Option<Fresh>, LineError> {
     let sha256 = Hash::sha256(line).to_hex();
     match journal.known(place) {
         Some((known, _)) if *known == sha256 => return Ok(None),
         Some((_, number)) => return Err(LineError::Changed(number.clone())),
+        None if journal.line(&sha256).is_some() => return Ok(None),
         None => {}
     }
     let columns = serde_json::from_slice(line).map_err(|_| LineError::NotAnObject)?;

@@ -83,6 +83,9 @@ fn a_run_that_is_killed_at_any_point_is_completed_without_gaps_or_doubles() {
     assert!(desk.size(&log).contains("402"), "{}", desk.size(&log));
     desk.acta(0, &["verify", "--policy", "log/policy", "receipts"]);
     assert!(desk.publish(0, &log, &["in.jsonl"]).contains("400 had been published before"));
+    // The same lines under another name are the same decisions.
+    fs::copy(desk.path("in.jsonl"), desk.path("copy.jsonl")).unwrap();
+    assert!(desk.publish(0, &log, &["./in.jsonl", "copy.jsonl"]).contains("800 had been published before"));
 }
 
 #[test]
