@@ -5,7 +5,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use decision::statement::Draft;
 use prometheus::Registry;
+use serde_json::json;
 use tempfile::TempDir;
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::{Algorithm, KeyName, SigningKey};
@@ -84,4 +86,40 @@ pub(crate) async fn fill<S: Store>(fixture: &Fixture, store: S, count: u64) {
     }
     log.close();
     write_side.ended().await.unwrap();
+}
+
+/// The key of the one registrar, and of the one issuer, of a log of statements.
+fn signer(name: &str) -> SigningKey {
+    SigningKey::from_seed(KeyName::new(name).unwrap(), Algorithm::Ed25519, &[9; 32]).unwrap()
+}
+
+/// A log of statements with its charter, entry 0, still to come.
+pub(crate) fn statements_store() -> MemoryStore {
+    let store = MemoryStore::create(Identity { admits: Admits::Statements, ..identity() }, empty_tree());
+    store.set_ledger_size(Some(TreeSize::ZERO));
+    store
+}
+
+fn signed(statement: &serde_json::Value, keys: &[&SigningKey]) -> Bytes {
+    Draft::from_json(statement).unwrap().sign(keys).unwrap().to_bytes().into()
+}
+
+pub(crate) fn charter() -> Bytes {
+    let registrars = [signer("registrar.test").verifier_key().to_string()];
+    let charter = json!({"type": "charter", "log": ORIGIN, "issued": "2026-03-01T09:30:00Z", "version": 1, "registrars": registrars,
+        "threshold": 1, "admission": "statements"});
+    signed(&charter, &[&key()])
+}
+
+pub(crate) fn registration() -> Bytes {
+    let issuer = signer("issuer.test");
+    let registration = json!({"type": "issuer", "log": ORIGIN, "issuer": "issuer.test", "issued": "2026-03-01T09:30:00Z",
+        "names": {"en": "Issuer"}, "keys": [issuer.verifier_key().to_string()], "kinds": ["*"]});
+    signed(&registration, &[&signer("registrar.test"), &issuer])
+}
+
+pub(crate) fn decision(seq: u64, subject: &str) -> Bytes {
+    let decision = json!({"type": "decision", "log": ORIGIN, "issuer": "issuer.test", "issued": "2026-03-01T09:30:00Z", "series": "2026",
+        "seq": seq, "kind": "permit", "subject": subject, "outcome": "granted", "decided": "2026-03-01"});
+    signed(&decision, &[&signer("issuer.test")])
 }

@@ -466,4 +466,6 @@ fn cache_items(bytes: u64) -> usize {
 }
 
 #[cfg(test)]
+mod statements;
+#[cfg(test)]
 mod tests;

@@ -91,3 +91,37 @@ impl Weighter<Box<[u8]>, Bytes> for ByBytes {
         u64::try_from(key.len() + row.len() + OVERHEAD).unwrap_or(u64::MAX)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+    use crate::fixture::statements_store;
+
+    #[test]
+    fn only_the_thread_that_commits_puts_rows_in() {
+        let (store, rows) = (statements_store(), RowCache::new(1 << 20));
+        store.set_ledger_row(b"k", Some(b"old"));
+        assert_eq!(Ledger::reading(&store, &rows).get(b"k").unwrap().as_deref(), Some(&b"old"[..]));
+        assert!(rows.0.get(&b"k"[..]).is_none(), "a reader leaves nothing behind");
+        rows.committed(vec![(b"k".to_vec(), b"new".to_vec())]);
+        assert!(rows.0.get(&b"k"[..]).is_none(), "nor does a commit of what nobody asked for");
+
+        Ledger::keeping(&store, &rows).get(b"k").unwrap();
+        rows.committed(vec![(b"k".to_vec(), b"new".to_vec())]);
+        assert_eq!(Ledger::reading(&store, &rows).get(b"k").unwrap().as_deref(), Some(&b"new"[..]));
+        assert_eq!(Stored(&store).get(b"k").unwrap().as_deref(), Some(&b"old"[..]), "the store itself");
+    }
+
+    #[test]
+    fn it_never_holds_more_than_it_may() {
+        let (store, rows) = (statements_store(), RowCache::new(100_000));
+        for number in 0..1000_u32 {
+            store.set_ledger_row(&number.to_be_bytes(), Some(&[7; 1000]));
+            Ledger::keeping(&store, &rows).get(&number.to_be_bytes()).unwrap();
+        }
+        assert!(rows.0.weight() <= 100_000, "{}", rows.0.weight());
+        assert!(!rows.0.is_empty());
+    }
+}
