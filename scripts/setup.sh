@@ -13,8 +13,8 @@ missing_packages() {
     command=${pair%%:*} package=${pair##*:}
     command -v "$command" >/dev/null || echo "$package"
   done
-  # bindgen loads libclang when librocksdb-sys is built
-  if [ -z "${LIBCLANG_PATH:-}" ] && ! find /usr/lib /usr/local/lib -maxdepth 4 -name 'libclang*.so*' 2>/dev/null | grep -q .; then
+  # bindgen loads libclang when librocksdb-sys is built; libclang-cpp is another library, which other packages bring along
+  if [ -z "${LIBCLANG_PATH:-}" ] && ! find /usr/lib /usr/local/lib -maxdepth 4 -name 'libclang[.-]*so*' ! -name 'libclang-cpp*' 2>/dev/null | grep -q .; then
     echo libclang-dev
   fi
 }
