@@ -1,6 +1,6 @@
 //! What each command does: library calls, and what is printed of them.
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -9,16 +9,16 @@ use anyhow::{anyhow, bail};
 use decision::types::Timestamp;
 use indicatif::{ProgressBar, ProgressStyle};
 use log_server::anchor::OpenAnchorError;
-use log_server::config::{Config, File, Flags, MessageFormat, MessagesSection};
+use log_server::config::{Config, File, Flags};
 use log_server::data_dir::DataDir;
 use log_server::open::{OpenError, claim, look};
 use log_server::run::{Addresses, run};
 use log_server::store::{Admits, LogId, RocksOptions};
-use log_server::{backup, create, export, fsck, open as opening, rebuild, server};
+use log_server::{backup, create, export, fsck, open as opening, rebuild};
 use ring::rand::{SecureRandom, SystemRandom};
+use serving::signals::told_to_stop;
 use tlog::checkpoint::Origin;
 use tlog::key::{Algorithm, KeyName, SigningKey};
-use tokio::signal::unix::{SignalKind, signal};
 
 use crate::cli::{self, Command};
 
@@ -89,27 +89,12 @@ fn check_key(key: &SigningKey, origin: &Origin) -> anyhow::Result<()> {
 fn serve(args: cli::Serve) -> anyhow::Result<ExitCode> {
     let flags = Flags { listen: args.listen, ops_listen: args.ops_listen, policy: args.policy };
     let config = load_config(args.config.as_deref(), flags)?;
-    log_messages(&config.messages)?;
+    config.messages.print()?;
     let dir = DataDir::new(args.dir);
     let builder = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = builder.map_err(|error| anyhow!("cannot start the server's threads: {error}"))?;
     let ended = runtime.block_on(async {
-        let mut terminate = signal(SignalKind::terminate()).map_err(|error| anyhow!("cannot wait for signals: {error}"))?;
-        let mut told = async move || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = tokio::signal::ctrl_c() => {}
-            }
-        };
-        let shutdown = async move {
-            told().await;
-            // Whoever asks twice means now. Nothing acknowledged is lost by it.
-            tokio::spawn(async move {
-                told().await;
-                eprintln!("acta-log: told to stop twice, so it stops without waiting");
-                std::process::exit(1);
-            });
-        };
+        let shutdown = told_to_stop("acta-log").map_err(|error| anyhow!("cannot wait for signals: {error}"))?;
         Box::pin(run(&dir, config, announce, shutdown)).await.map_err(anyhow::Error::from)
     });
     // A read that waits for a broken disk does not keep the process.
@@ -134,17 +119,6 @@ fn load_config(path: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {
     Ok(file.validate(flags)?)
 }
 
-fn log_messages(messages: &MessagesSection) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(&messages.level).map_err(|error| anyhow!("messages.level: {error}"))?;
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let subscriber = subscriber.with_ansi(std::io::stderr().is_terminal());
-    match messages.format {
-        MessageFormat::Human => subscriber.init(),
-        MessageFormat::Json => subscriber.json().init(),
-    }
-    Ok(())
-}
-
 fn adopt(args: &cli::Adopt) -> anyhow::Result<ExitCode> {
     let dir = DataDir::new(&args.dir);
     let Some(size) = args.at_size else {
@@ -162,7 +136,7 @@ fn adopt(args: &cli::Adopt) -> anyhow::Result<ExitCode> {
 fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {
     let config = load_config(Some(&args.config), Flags::default())?;
     if let Some(files) = &config.http.tls {
-        server::load_tls(files)?;
+        serving::tls::load(files)?;
     }
     if let Some(path) = &config.policy {
         let text = std::fs::read(path).map_err(|error| anyhow!("cannot read the policy file {}: {error}", path.display()))?;

@@ -5,25 +5,25 @@
 //! a limit that is not there. Secrets are paths to files, never values. Every key is explained in `acta-log.example.toml`, which a
 //! test compares with the defaults here.
 
-mod address;
 mod file;
-mod units;
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use serving::address::AddressRange;
+use serving::limits::Limit;
+use serving::messages::{MessagesSection, UnknownLevel};
+use serving::proxy::Proxies;
+use serving::tls::{HalfTls, TlsFiles};
+use serving::units::{ByteSize, Span};
+
 use crate::admission::{AdmissionOptions, QuotaLimits};
 use crate::log::Options;
 use crate::queue::QueueLimits;
 
-pub use address::{AddressRange, MalformedRange};
-pub use file::{
-    AdmissionSection, CacheSection, File, ForwardedHeader, HttpSection, LimitsSection, LogSection, MessageFormat, MessagesSection,
-    OpsSection, QueueSection, TlsSection,
-};
-pub use units::{ByteSize, MalformedSize, MalformedSpan, Span};
+pub use file::{AdmissionSection, CacheSection, File, HttpSection, LimitsSection, LogSection, OpsSection, QueueSection};
 
 /// What the command line changes in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -96,39 +96,10 @@ pub struct Http {
     pub checkpoint_max_age: Duration,
     /// Bytes of compressed bundles that are kept.
     pub compressed_cache: u64,
-    /// How much one client may add, if that is limited.
+    /// How many entries one client may add, if that is limited.
     pub limit: Option<Limit>,
     /// How the client's address is found behind a proxy.
     pub proxies: Proxies,
-}
-
-/// The files of the TLS certificate.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlsFiles {
-    /// PEM file with the certificate and its chain.
-    pub certificate: PathBuf,
-    /// PEM file with the private key.
-    pub key: PathBuf,
-}
-
-/// A limit of each client address.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limit {
-    /// Entries per second over time.
-    pub per_second: NonZeroU32,
-    /// Entries at once.
-    pub burst: NonZeroU32,
-    /// Addresses that are remembered.
-    pub addresses: NonZeroU32,
-}
-
-/// Whose word on the client's address is taken.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Proxies {
-    /// Addresses of proxies.
-    pub trusted: Vec<AddressRange>,
-    /// The header in which they name the client.
-    pub header: ForwardedHeader,
 }
 
 /// The operations listener.
@@ -184,8 +155,8 @@ pub enum ConfigError {
         least: u64,
     },
     /// Certificate without key or key without certificate.
-    #[error("`tls.certificate` and `tls.key` belong together: write the paths of both files, or of neither to serve without TLS")]
-    HalfTls,
+    #[error(transparent)]
+    HalfTls(#[from] HalfTls),
     /// Not a web address.
     #[error("`http.public_url` is not a web address; write it as \"https://log.example.org\", without a slash at the end")]
     PublicUrl,
@@ -196,8 +167,8 @@ pub enum ConfigError {
     #[error("`http.listen` and `ops.listen` are the same address; the operations listener needs a port of its own")]
     SameListener,
     /// A message filter that cannot be parsed.
-    #[error("`messages.level` is not a level; write \"error\", \"warn\", \"info\", \"debug\" or \"trace\"")]
-    Level,
+    #[error(transparent)]
+    Level(#[from] UnknownLevel),
 }
 
 /// No more connections than this: each takes a file descriptor and a few kilobytes.
@@ -247,9 +218,7 @@ impl File {
                 cache_bytes: self.cache.ledger.0,
             },
         };
-        if self.messages.level.parse::<tracing_subscriber::filter::Targets>().is_err() {
-            return Err(ConfigError::Level);
-        }
+        self.messages.check()?;
         let min_free_disk = self.log.min_free_disk.0;
         Ok(Config { http, ops, log, policy: flags.policy.or(path(self.log.policy)), min_free_disk, messages: self.messages })
     }
@@ -270,7 +239,7 @@ impl File {
         Ok(Http {
             listen: flags.listen.unwrap_or(section.listen),
             public_url: public_url(&section.public_url)?,
-            tls: self.tls_files()?,
+            tls: self.tls.files()?,
             max_connections: positive("http.max_connections", section.max_connections)?,
             max_streams: nonzero("http.max_streams", section.max_streams)?.get(),
             max_headers: u32::try_from(max_headers).expect("at most MAX_HEADERS"),
@@ -290,14 +259,6 @@ impl File {
             limit: self.limit()?,
             proxies: Proxies { trusted: self.limits.trusted_proxies.clone(), header: self.limits.forwarded_header },
         })
-    }
-
-    fn tls_files(&self) -> Result<Option<TlsFiles>, ConfigError> {
-        match (path(self.tls.certificate.clone()), path(self.tls.key.clone())) {
-            (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
-            (None, None) => Ok(None),
-            _ => Err(ConfigError::HalfTls),
-        }
     }
 
     fn checkpoint_max_age(&self) -> Result<Duration, ConfigError> {

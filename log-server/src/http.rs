@@ -8,17 +8,15 @@
 //! a resource that may be cached.
 
 mod add;
-mod body;
-mod client;
 mod memory;
 mod metrics;
 mod negotiation;
 mod page;
 mod problem;
 mod read;
-mod response;
 mod status;
 
+use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -27,19 +25,23 @@ use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 use quick_cache::sync::Cache;
+use serving::limits::Limiter;
+use serving::listener::{self, Bounds, Clients, Counters};
+use serving::response::Answer;
+use serving::{body, response};
 use tlog::tiles::Resource;
 use tlog::{Hash, LeafIndex};
+use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
 
 use self::problem::Problem;
 use crate::config::Http;
-use crate::limits::Limiter;
 use crate::log::Log;
 use crate::store::Store;
 
 pub use self::metrics::{HttpMetrics, Route};
-pub(crate) use self::metrics::{gauge, registered};
-pub(crate) use self::response::{Answer, plain};
 
 /// Reads from the disk at a time. More wait as futures, which are smaller than threads.
 const DISK_READS: usize = 64;
@@ -49,6 +51,34 @@ const ASSEMBLED: usize = 4;
 
 /// The `Allow` of what adds.
 const POST: &str = "POST";
+
+/// Serves a log to the public until `shutdown` resolves, then drains. `tls` is what [`serving::tls::load`] made of the configured files.
+pub async fn serve<S: Store>(
+    log: Log<S>,
+    listener: TcpListener,
+    tls: Option<Arc<ServerConfig>>,
+    config: Http,
+    metrics: HttpMetrics,
+    shutdown: impl Future<Output = ()>,
+) {
+    let bounds = Bounds {
+        connections: config.max_connections,
+        streams: config.max_streams,
+        headers: config.max_headers,
+        header_timeout: config.header_timeout,
+        idle_timeout: config.idle_timeout,
+        drain_timeout: config.drain_timeout,
+    };
+    let counters =
+        Counters { open: metrics.connections.clone(), cut: metrics.connections_cut.clone(), refused: metrics.connections_refused.clone() };
+    let clients = Clients::new(config.max_connections_per_client, config.many_connections.clone());
+    let site = Arc::new(Site::new(log, config, metrics));
+    let handler = move |peer: IpAddr, request: Request<Incoming>| {
+        let site = Arc::clone(&site);
+        async move { site.answer(peer, request).await }
+    };
+    listener::run(listener, tls.map(TlsAcceptor::from), bounds, clients, counters, handler, shutdown).await;
+}
 
 /// What all requests to one log share.
 #[derive(Debug)]

@@ -3,8 +3,8 @@
 //! Entries come in over HTTP, wait in a bounded [`queue`], and are put in order by one thread, the [`sequencer`]: it appends them to the
 //! Merkle tree, signs the new head, and writes all of it in one synced batch to the [`store`]; then the [`anchor`] beside the store
 //! notes how far the log has come. Only then does anybody get an index. A [`log::Log`] is the handle on all that; [`startup`] decides
-//! whether a log may be started at all. Requests come in by [`server`] and are answered by [`http`]; [`ops`] is the listener for whoever
-//! runs the log, and [`config`] the file that sets all of it.
+//! whether a log may be started at all. Requests come in by the listener of [`serving`] and are answered by [`http`]; [`ops`] is what
+//! whoever runs the log is told, and [`config`] the file that sets all of it.
 
 pub mod admission;
 pub mod anchor;
@@ -14,7 +14,6 @@ pub mod create;
 pub mod data_dir;
 mod disk;
 pub mod export;
-mod files;
 pub mod fsck;
 pub mod head;
 pub mod http;
@@ -26,11 +25,8 @@ pub mod queue;
 pub mod rebuild;
 pub mod run;
 pub mod sequencer;
-pub mod server;
 pub mod startup;
 pub mod store;
-
-mod limits;
 
 #[cfg(test)]
 mod fixture;

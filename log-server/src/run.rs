@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
+use serving::files;
+use serving::ops::{self, OpsMetrics};
+use serving::tls::TlsError;
 use tlog::key::VerifierKey;
 use tlog::policy::Policy;
 use tokio::net::TcpListener;
@@ -19,11 +22,11 @@ use crate::http::HttpMetrics;
 use crate::log::{Log, WriteSide};
 use crate::metrics::Metrics;
 use crate::open::{Claim, OpenError, claim};
+use crate::ops::LogOperations;
 use crate::sequencer::SequencerError;
 use crate::startup::StartupError;
-use crate::store::{Admits, RocksOptions, RocksStore, Store};
-use crate::{disk, files};
-use crate::{ops, server};
+use crate::store::{Admits, MAX_OPEN_FILES, RocksOptions, RocksStore, Store};
+use crate::{disk, http};
 
 /// The server did not start, or stopped over an error.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +57,7 @@ pub enum RunError {
     Listen(SocketAddr, io::Error),
     /// TLS cannot be set up.
     #[error(transparent)]
-    Tls(#[from] server::TlsError),
+    Tls(#[from] TlsError),
     /// A metric is registered twice.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -95,8 +98,8 @@ pub struct Addresses {
 /// committed. `ready` is told the addresses once the listeners are open. Returns early, with the error, when the write side fails.
 pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     // Before anything else: a listener that says it listens shall be able to.
-    let tls = config.http.tls.as_ref().map(server::load_tls).transpose()?;
-    let max_connections = files::room_for_connections(config.http.max_connections);
+    let tls = config.http.tls.as_ref().map(serving::tls::load).transpose()?;
+    let max_connections = files::room_for_connections(config.http.max_connections, u64::try_from(MAX_OPEN_FILES).unwrap_or(0));
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let (log, mut write_side) = start(dir, &config, &metrics)?;
@@ -118,12 +121,13 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     let watcher = tokio::spawn(disk::watch(log.clone(), dir.root().to_owned(), config.min_free_disk));
     if let Some(listener) = operations {
         let committed = metrics.tree_size.clone();
-        let served = ops::serve(log.clone(), listener, config.ops, registry.clone(), committed, until_closed(operations_stopping));
+        let operations = LogOperations::new(log.clone(), config.ops, &registry, committed)?;
+        let served = ops::serve(listener, operations, OpsMetrics::new("acta_log", registry.clone())?, until_closed(operations_stopping));
         tokio::spawn(served);
     }
     let http_metrics = HttpMetrics::new(&registry)?;
-    let http = Http { max_connections, ..config.http };
-    let served = server::serve(log.clone(), public, tls, http, http_metrics, until_closed(stopping));
+    let config = Http { max_connections, ..config.http };
+    let served = http::serve(log.clone(), public, tls, config, http_metrics, until_closed(stopping));
     let served = tokio::spawn(served);
     let failed = tokio::select! {
         ended = write_side.ended() => Some(ended),

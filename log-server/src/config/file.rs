@@ -4,8 +4,11 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-
-use super::{AddressRange, ByteSize, Span};
+use serving::address::AddressRange;
+use serving::messages::MessagesSection;
+use serving::proxy::ForwardedHeader;
+use serving::tls::TlsSection;
+use serving::units::{ByteSize, Span};
 
 /// The configuration file as it is written. Each key has a default, so the empty file is a configuration.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,16 +70,6 @@ pub struct HttpSection {
     pub drain_timeout: Span,
 }
 
-/// `[tls]`
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TlsSection {
-    /// PEM file with the certificate and its chain; empty: no TLS.
-    pub certificate: PathBuf,
-    /// PEM file with the private key.
-    pub key: PathBuf,
-}
-
 /// `[ops]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -113,18 +106,6 @@ pub struct LimitsSection {
     pub forwarded_header: ForwardedHeader,
 }
 
-/// The header by which a trusted proxy names the client. Only one is read: a proxy that sets one may pass the other through from the
-/// client.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ForwardedHeader {
-    /// `X-Forwarded-For: client, proxy`.
-    #[serde(rename = "x-forwarded-for")]
-    XForwardedFor,
-    /// `Forwarded: for=client` (RFC 7239).
-    #[serde(rename = "forwarded")]
-    Forwarded,
-}
-
 /// `[admission]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -157,26 +138,6 @@ pub struct LogSection {
     pub policy: PathBuf,
     /// Free space on the disk below which no entries are taken in.
     pub min_free_disk: ByteSize,
-}
-
-/// `[messages]`
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct MessagesSection {
-    /// Which messages: a level, or a filter of levels by module.
-    pub level: String,
-    /// For people or for programs.
-    pub format: MessageFormat,
-}
-
-/// How messages are printed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum MessageFormat {
-    /// A line of text.
-    Human,
-    /// A JSON object in each line.
-    Json,
 }
 
 impl Default for HttpSection {
@@ -245,11 +206,5 @@ impl Default for CacheSection {
 impl Default for LogSection {
     fn default() -> Self {
         LogSection { policy: PathBuf::new(), min_free_disk: ByteSize::mebibytes(512) }
-    }
-}
-
-impl Default for MessagesSection {
-    fn default() -> Self {
-        MessagesSection { level: "info".to_owned(), format: MessageFormat::Human }
     }
 }

@@ -12,14 +12,14 @@ use hyper::StatusCode;
 use hyper::body::Incoming;
 use hyper::header::{CACHE_CONTROL, HeaderMap, HeaderValue};
 use hyper::http::request::Parts;
+use serving::body::{self, Bounds};
+use serving::response::{self, Answer};
+use serving::{limits, proxy};
 use tlog::tiles::{Entries, MAX_ENTRY};
 use tokio::time::{Instant as Deadline, timeout_at};
 
-use super::body::{self, Bounds};
 use super::problem::{Problem, Wait};
-use super::response::{self, Answer};
-use super::{Site, client, memory, negotiation, read};
-use crate::limits;
+use super::{Site, memory, negotiation, read};
 use crate::log::Candidate;
 use crate::queue::{AddError, Ticket};
 use crate::store::{Admits, Store};
@@ -40,8 +40,8 @@ impl<S: Store> Site<S> {
     pub(super) async fn add(&self, peer: IpAddr, parts: &Parts, body: &mut Incoming) -> Result<Answer, Problem> {
         // Before the body is read: a client over its limit shall not cost memory.
         self.admit(peer, &parts.headers, 1)?;
-        let bounds = self.bounds(MAX_ENTRY, Problem::EntryTooLarge);
-        let entry = body::read(&parts.headers, body, bounds).await?;
+        let entry = body::read(&parts.headers, body, self.bounds(MAX_ENTRY)).await;
+        let entry = entry.map_err(|error| Problem::of_body(error, Problem::EntryTooLarge))?;
         let deadline = Deadline::now() + self.config.add_timeout;
         let ticket = self.log.add(entry);
         self.give_back(peer, &parts.headers, not_added(std::slice::from_ref(&ticket)));
@@ -62,8 +62,8 @@ impl<S: Store> Site<S> {
 
     pub(super) async fn add_batch(&self, peer: IpAddr, parts: &Parts, body: &mut Incoming) -> Result<Answer, Problem> {
         self.admit(peer, &parts.headers, 0)?;
-        let bounds = self.bounds(MAX_BATCH_BYTES, Problem::BatchTooLarge);
-        let body = body::read(&parts.headers, body, bounds).await?;
+        let body = body::read(&parts.headers, body, self.bounds(MAX_BATCH_BYTES)).await;
+        let body = body.map_err(|error| Problem::of_body(error, Problem::BatchTooLarge))?;
         let entries = parse_batch(&body)?;
         // Before anything is added: afterwards it would be too late to refuse.
         let memory = self.answers.reserve(entries.len() * LONGEST_LINE)?;
@@ -117,21 +117,21 @@ impl<S: Store> Site<S> {
         Ok(candidates)
     }
 
-    fn bounds(&self, most: usize, too_large: Problem) -> Bounds<'_> {
-        Bounds { most, too_large, deadline: self.config.body_timeout, memory: &self.body_memory }
+    fn bounds(&self, most: usize) -> Bounds<'_> {
+        Bounds { most, deadline: self.config.body_timeout, memory: &self.body_memory }
     }
 
     /// Takes what the client wants to add out of its bucket. Even for nothing, there has to be something in it.
     fn admit(&self, peer: IpAddr, headers: &HeaderMap, entries: usize) -> Result<(), Problem> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
-        let client = client::address(peer, headers, &self.config.proxies);
+        let client = proxy::address(peer, headers, &self.config.proxies);
         limiter.take(client, entries, Instant::now()).map_err(|limits::Wait(wait)| Problem::TooManyAdds(Wait::after(wait)))
     }
 
     /// Puts back what [`Site::admit`] took for entries that were not added through no fault of the client.
     fn give_back(&self, peer: IpAddr, headers: &HeaderMap, entries: usize) {
         if let Some(limiter) = self.limiter.as_ref().filter(|_| entries > 0) {
-            limiter.give_back(client::address(peer, headers, &self.config.proxies), entries);
+            limiter.give_back(proxy::address(peer, headers, &self.config.proxies), entries);
         }
     }
 }

@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, Opts, Registry};
+use serving::metrics::{counter, gauge, registered};
 
 /// The instruments of the public listener. Clones share them.
 #[derive(Clone, Debug)]
@@ -136,13 +137,11 @@ impl HttpMetrics {
         });
         Ok(HttpMetrics {
             connections: gauge(registry, "acta_log_http_connections", "Open connections.")?,
-            connections_cut: registered(
+            connections_cut: counter(registry, "acta_log_http_connections_cut_total", "Connections closed for being slow or idle.")?,
+            connections_refused: counter(
                 registry,
-                IntCounter::new("acta_log_http_connections_cut_total", "Connections closed for being slow or idle.")?,
-            )?,
-            connections_refused: registered(
-                registry,
-                IntCounter::new("acta_log_http_connections_refused_total", "Connections closed because their client had too many.")?,
+                "acta_log_http_connections_refused_total",
+                "Connections closed because their client had too many.",
             )?,
             in_flight: gauge(registry, "acta_log_http_in_flight_requests", "Requests being answered.")?,
             requests,
@@ -159,18 +158,6 @@ impl HttpMetrics {
             None => self.requests.with_label_values(&[route.name(), &status.to_string()]).inc(),
         }
     }
-}
-
-pub(crate) fn gauge(registry: &Registry, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
-    registered(registry, IntGauge::new(name, help)?)
-}
-
-pub(crate) fn registered<C: prometheus::core::Collector + Clone + 'static>(
-    registry: &Registry,
-    collector: C,
-) -> Result<C, prometheus::Error> {
-    registry.register(Box::new(collector.clone()))?;
-    Ok(collector)
 }
 
 #[cfg(test)]

@@ -14,8 +14,8 @@ use tlog::Hash;
 
 use super::Site;
 use super::problem::Problem;
-use super::response::{self, Answer};
 use crate::store::{Admits, Store};
+use serving::response::{self, Answer};
 
 const TEMPLATE: &str = include_str!("page.html");
 /// What to say to those who would add to it.

@@ -13,9 +13,10 @@ use bytes::Bytes;
 use hyper::header::{ALLOW, CACHE_CONTROL, CONNECTION, HeaderValue, RETRY_AFTER};
 use hyper::{StatusCode, Version};
 use serde::Serialize;
+use serving::body::BodyError;
+use serving::response::{self, Answer};
 use tlog::LeafIndex;
 
-use super::response::{self, Answer};
 use crate::admission::Refused;
 use crate::log::ReadError;
 use crate::queue::AddError;
@@ -147,6 +148,17 @@ impl std::fmt::Display for Chain<'_> {
 }
 
 impl Problem {
+    /// What is wrong with a body; `too_large` is what more bytes than there may be are.
+    pub(crate) fn of_body(error: BodyError, too_large: Problem) -> Self {
+        match error {
+            BodyError::TooLarge => too_large,
+            BodyError::Encoded => Problem::EncodedBody,
+            BodyError::Slow => Problem::SlowBody,
+            BodyError::Broken => Problem::BrokenBody,
+            BodyError::NoMemory => Problem::Overloaded,
+        }
+    }
+
     /// One of each, for the test of the documentation.
     #[cfg(test)]
     const ALL: [Problem; 21] = [

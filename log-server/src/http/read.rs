@@ -14,9 +14,9 @@ use tlog::{Hash, LeafIndex};
 use super::Site;
 use super::negotiation::{self, Coding};
 use super::problem::Problem;
-use super::response::{self, Answer, IMMUTABLE};
 use crate::log::{Log, ReadError};
 use crate::store::Store;
+use serving::response::{self, Answer, IMMUTABLE};
 
 /// Which compressed bundle.
 pub(super) type CompressedKey = (BundleId, Coding);

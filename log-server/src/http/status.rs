@@ -10,8 +10,8 @@ use tlog::{LeafIndex, TreeSize};
 
 use super::Site;
 use super::problem::Problem;
-use super::response::Answer;
 use crate::store::{Admits, Store};
+use serving::response::Answer;
 
 const NOTE: &str = "The log's operator says this, and nothing proves it. `acta status --verify` computes it from the signed entries.";
 

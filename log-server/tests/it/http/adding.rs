@@ -3,10 +3,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use log_server::config::{Http, Limit};
+use log_server::config::Http;
 use log_server::log::Options;
 use log_server::queue::QueueLimits;
 use log_server::store::Fault;
+use serving::limits::Limit;
 use tlog::LeafIndex;
 use tlog::proof::Proof;
 

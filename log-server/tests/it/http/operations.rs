@@ -2,10 +2,12 @@
 
 use std::net::SocketAddr;
 
-use log_server::config::Config;
-use log_server::ops;
+use log_server::config::{Config, Ops};
+use log_server::ops::LogOperations;
+use serving::ops::{self, OpsMetrics};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 use super::server::Server;
 use super::wire::{Client, soon};
@@ -13,18 +15,25 @@ use super::wire::{Client, soon};
 struct Operations {
     address: SocketAddr,
     stop: oneshot::Sender<()>,
-    task: tokio::task::JoinHandle<Result<(), prometheus::Error>>,
+    task: JoinHandle<()>,
 }
 
 async fn operations(server: &Server) -> Operations {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopped) = oneshot::channel();
-    let committed = server.metrics.tree_size.clone();
-    let task = tokio::spawn(ops::serve(server.log.clone(), listener, Config::default().ops, server.registry.clone(), committed, async {
+    let shutdown = async {
         let _ = stopped.await;
-    }));
+    };
+    let task = serve(server, listener, Config::default().ops, shutdown);
     Operations { address, stop, task }
+}
+
+fn serve(server: &Server, listener: TcpListener, config: Ops, shutdown: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    let committed = server.metrics.tree_size.clone();
+    let operations = LogOperations::new(server.log.clone(), config, &server.registry, committed).unwrap();
+    let metrics = OpsMetrics::new("acta_log", server.registry.clone()).unwrap();
+    tokio::spawn(ops::serve(listener, operations, metrics, shutdown))
 }
 
 #[tokio::test]
@@ -82,7 +91,7 @@ async fn ready_is_who_takes_entries_and_healthy_who_answers() {
     assert_eq!(ops.request("POST", "/metrics", "", b"").await.status, 405);
     assert_eq!(ops.get("/checkpoint").await.status, 404);
     operations.stop.send(()).unwrap();
-    soon(operations.task).await.unwrap().unwrap();
+    soon(operations.task).await.unwrap();
 }
 
 #[tokio::test]
@@ -92,8 +101,7 @@ async fn a_head_that_stays_behind_makes_the_log_unready() {
     config.max_head_age = std::time::Duration::from_millis(1);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let committed = server.metrics.tree_size.clone();
-    let task = tokio::spawn(ops::serve(server.log.clone(), listener, config, server.registry.clone(), committed, std::future::pending()));
+    let task = serve(&server, listener, config, std::future::pending());
     let mut ops = Client::connect(address).await;
     assert_eq!(ops.get("/readyz").await.status, 200);
     server.metrics.tree_size.set(10);

@@ -7,10 +7,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use log_server::anchor::{Anchor, Anchored};
 use log_server::config::{Config, Http};
-use log_server::http::HttpMetrics;
+use log_server::http::{self, HttpMetrics};
 use log_server::log::{Log, Options, WriteSide};
 use log_server::metrics::Metrics;
-use log_server::server;
 use log_server::store::{Admits, Identity, LogId, MemoryStore, TreeState};
 use prometheus::{Registry, TextEncoder};
 use tempfile::TempDir;
@@ -85,8 +84,8 @@ impl Server {
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
         let http = HttpMetrics::new(&registry).unwrap();
-        let tls = config.tls.as_ref().map(|files| server::load_tls(files).unwrap());
-        let task = tokio::spawn(server::serve(log.clone(), listener, tls, config, http, async {
+        let tls = config.tls.as_ref().map(|files| serving::tls::load(files).unwrap());
+        let task = tokio::spawn(http::serve(log.clone(), listener, tls, config, http, async {
             let _ = stopped.await;
         }));
         Server { address, log, registry, metrics, stop: Some(stop), task, write_side, _dir: dir }

@@ -6,13 +6,13 @@ use hyper::header::{ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_LENGTH, 
 use hyper::{Response, StatusCode};
 
 /// Every answer is small enough to be in memory.
-pub(crate) type Answer = Response<Full<Bytes>>;
+pub type Answer = Response<Full<Bytes>>;
 
 /// A year: what a path names never changes.
-pub(crate) const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+pub const IMMUTABLE: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
 
 /// An answer that no other site's scripts may read, of a type that no browser may guess differently.
-pub(crate) fn plain(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
+pub fn plain(status: StatusCode, content_type: &'static str, body: Bytes) -> Answer {
     let mut answer = Response::new(Full::new(body));
     *answer.status_mut() = status;
     let headers = answer.headers_mut();
@@ -22,7 +22,7 @@ pub(crate) fn plain(status: StatusCode, content_type: &'static str, body: Bytes)
 }
 
 /// Public data, for scripts of every site.
-pub(crate) fn public(content_type: &'static str, cache: HeaderValue, body: Bytes) -> Answer {
+pub fn public(content_type: &'static str, cache: HeaderValue, body: Bytes) -> Answer {
     let mut answer = plain(StatusCode::OK, content_type, body);
     answer.headers_mut().insert(CACHE_CONTROL, cache);
     shared(&mut answer);
@@ -30,12 +30,12 @@ pub(crate) fn public(content_type: &'static str, cache: HeaderValue, body: Bytes
 }
 
 /// Lets scripts of every site read an answer.
-pub(crate) fn shared(answer: &mut Answer) {
+pub fn shared(answer: &mut Answer) {
     answer.headers_mut().insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
 }
 
 /// The answer to HEAD: what GET would have said, and how long it would have been, without it.
-pub(crate) fn without_body(answer: Answer) -> Answer {
+pub fn without_body(answer: Answer) -> Answer {
     use hyper::body::Body;
 
     let (mut parts, body) = answer.into_parts();

@@ -9,8 +9,43 @@ use std::sync::Arc;
 use rustls::ServerConfig;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use serde::{Deserialize, Serialize};
 
-use crate::config::TlsFiles;
+/// The files of the TLS certificate.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// PEM file with the certificate and its chain.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// `[tls]`, as it is written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TlsSection {
+    /// PEM file with the certificate and its chain; empty: no TLS.
+    pub certificate: PathBuf,
+    /// PEM file with the private key.
+    pub key: PathBuf,
+}
+
+/// Certificate without key or key without certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("`tls.certificate` and `tls.key` belong together: write the paths of both files, or of neither to serve without TLS")]
+pub struct HalfTls;
+
+impl TlsSection {
+    /// The files, if there are any.
+    pub fn files(&self) -> Result<Option<TlsFiles>, HalfTls> {
+        let path = |path: &PathBuf| (!path.as_os_str().is_empty()).then(|| path.clone());
+        match (path(&self.certificate), path(&self.key)) {
+            (Some(certificate), Some(key)) => Ok(Some(TlsFiles { certificate, key })),
+            (None, None) => Ok(None),
+            _ => Err(HalfTls),
+        }
+    }
+}
 
 /// The files of `[tls]` cannot be used.
 #[derive(Debug, thiserror::Error)]

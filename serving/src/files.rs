@@ -1,24 +1,21 @@
 //! How many files the process may have open, and how many of them connections may take.
 //!
-//! The store opens files while it works. If connections took all that the system allows, the store would fail, and with it the log.
+//! The store opens files while it works. If connections took all that the system allows, the store would fail, and with it the server.
 
 use rustix::process::{Resource, getrlimit, setrlimit};
 
-use crate::store::MAX_OPEN_FILES;
-
-/// For the write-ahead log, the anchor, listeners, the runtime, and whatever a library opens for a moment.
+/// For write-ahead logs, listeners, the runtime, and whatever a library opens for a moment.
 const RESERVE: u64 = 128;
 
 /// Asks the system for as many files as it will give, and says how many connections may be open at once: `asked`, or fewer where the
-/// limit is low.
-pub(crate) fn room_for_connections(asked: usize) -> usize {
+/// limit is low. `store` is how many files the store may open.
+pub fn room_for_connections(asked: usize, store: u64) -> usize {
     let mut limit = getrlimit(Resource::Nofile);
     limit.current = limit.maximum;
     if let Err(error) = setrlimit(Resource::Nofile, limit) {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
-    let store = u64::try_from(MAX_OPEN_FILES).unwrap_or(0);
     // Where even the store does not have its full share, it gets half.
     let others = (store + RESERVE).min(files / 2);
     let room = usize::try_from(files - others).unwrap_or(usize::MAX).max(1);

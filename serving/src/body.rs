@@ -10,46 +10,62 @@ use hyper::header::{CONTENT_ENCODING, EXPECT};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
-use super::problem::Problem;
+/// Why a body was not read to its end. A server maps each to a status, so a new one shall break its match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BodyError {
+    /// More bytes than there may be.
+    #[error("the body is too large")]
+    TooLarge,
+    /// A body with a `Content-Encoding`.
+    #[error("the body is encoded")]
+    Encoded,
+    /// It took longer than it may. The connection is of no use any more.
+    #[error("the body did not come in time")]
+    Slow,
+    /// It ended early: the client is gone. The connection is of no use any more.
+    #[error("the body ended early")]
+    Broken,
+    /// There is no memory for it at the moment.
+    #[error("there is no memory for the body")]
+    NoMemory,
+}
 
 /// Bounds of a body.
 #[derive(Clone, Debug)]
-pub(crate) struct Bounds<'a> {
+pub struct Bounds<'a> {
     /// The most bytes.
-    pub(crate) most: usize,
-    /// What more bytes than that are.
-    pub(crate) too_large: Problem,
+    pub most: usize,
     /// From now to the last byte.
-    pub(crate) deadline: Duration,
+    pub deadline: Duration,
     /// The memory of all bodies together: one permit for each [`UNIT`].
-    pub(crate) memory: &'a Semaphore,
+    pub memory: &'a Semaphore,
 }
 
 /// Bytes for one permit of the memory of bodies.
-pub(crate) const UNIT: usize = 1024;
+pub const UNIT: usize = 1024;
 
-/// How much of a body that is not wanted is read away, see [`discard`]: twice the largest batch. It takes time of the client, not memory.
+/// How much of a body that is not wanted is read away, see [`discard`]: more than anybody sends by mistake. It takes time of the client, not memory.
 const READ_AWAY: usize = 16 << 20;
 
 /// How long reading it away may take. Whoever sends an honest body is done by then.
 const READ_AWAY_TIME: Duration = Duration::from_secs(2);
 
 /// A body that came in one piece up to this length is copied. The piece is a slice of the connection's read buffer, which is several
-/// times larger and would stay in memory for as long as the entry waits.
+/// times larger and would stay in memory for as long as the body is kept.
 const COPY: usize = 4096;
 
 /// Reads a body to its end.
-pub(crate) async fn read(headers: &HeaderMap, body: &mut Incoming, bounds: Bounds<'_>) -> Result<Bytes, Problem> {
-    // A log publishes the bytes that it is sent, and decoding could make gigabytes of a few of them.
+pub async fn read(headers: &HeaderMap, body: &mut Incoming, bounds: Bounds<'_>) -> Result<Bytes, BodyError> {
+    // What is hashed is what was sent, and decoding could make gigabytes of a few bytes.
     if headers.get(CONTENT_ENCODING).is_some_and(|coding| coding != "identity") {
-        return Err(Problem::EncodedBody);
+        return Err(BodyError::Encoded);
     }
-    timeout(bounds.deadline, collect(body, bounds)).await.unwrap_or(Err(Problem::SlowBody))
+    timeout(bounds.deadline, collect(body, bounds)).await.unwrap_or(Err(BodyError::Slow))
 }
 
 /// Reads away what is left of a body that is not wanted. If the connection was closed while the client still sends, the client would
 /// see that, and not the answer that says why.
-pub(crate) async fn discard(headers: &HeaderMap, body: &mut Incoming) {
+pub async fn discard(headers: &HeaderMap, body: &mut Incoming) {
     // A client that asks first need not send it, and one that announces more than that is not humoured.
     if headers.contains_key(EXPECT) || body.size_hint().lower() > u64::try_from(READ_AWAY).unwrap_or(u64::MAX) {
         return;
@@ -67,13 +83,13 @@ pub(crate) async fn discard(headers: &HeaderMap, body: &mut Incoming) {
     let _ = timeout(READ_AWAY_TIME, read_away).await;
 }
 
-async fn collect(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Bytes, Problem> {
+async fn collect(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Bytes, BodyError> {
     if body.size_hint().lower() > u64::try_from(bounds.most).unwrap_or(u64::MAX) {
-        return Err(bounds.too_large);
+        return Err(BodyError::TooLarge);
     }
     let Some(first) = data(body).await? else { return Ok(Bytes::new()) };
     if first.len() > bounds.most {
-        return Err(bounds.too_large);
+        return Err(BodyError::TooLarge);
     }
     if body.is_end_stream() {
         return Ok(if first.len() <= COPY { Bytes::copy_from_slice(&first) } else { first });
@@ -89,9 +105,9 @@ async fn collect(body: &mut Incoming, bounds: Bounds<'_>) -> Result<Bytes, Probl
 }
 
 /// The next piece of data; trailers are skipped.
-async fn data(body: &mut Incoming) -> Result<Option<Bytes>, Problem> {
+async fn data(body: &mut Incoming) -> Result<Option<Bytes>, BodyError> {
     while let Some(frame) = body.frame().await {
-        if let Ok(data) = frame.map_err(|_| Problem::BrokenBody)?.into_data() {
+        if let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() {
             return Ok(Some(data));
         }
     }
@@ -106,22 +122,22 @@ struct Buffer<'a> {
 }
 
 impl<'a> Buffer<'a> {
-    fn new(bounds: Bounds<'a>, capacity: usize) -> Result<Self, Problem> {
+    fn new(bounds: Bounds<'a>, capacity: usize) -> Result<Self, BodyError> {
         let capacity = capacity.clamp(UNIT.min(bounds.most), bounds.most);
-        let permits = bounds.memory.try_acquire_many(units(capacity)).map_err(|_| Problem::Overloaded)?;
+        let permits = bounds.memory.try_acquire_many(units(capacity)).map_err(|_| BodyError::NoMemory)?;
         Ok(Buffer { bounds, bytes: Vec::with_capacity(capacity), permits })
     }
 
     /// Appends a piece. The memory for it is doubled when it is full, if there is as much, and there are permits for all of it before it
     /// is allocated.
-    fn push(&mut self, piece: &[u8]) -> Result<(), Problem> {
+    fn push(&mut self, piece: &[u8]) -> Result<(), BodyError> {
         let length = self.bytes.len() + piece.len();
         if length > self.bounds.most {
-            return Err(self.bounds.too_large.clone());
+            return Err(BodyError::TooLarge);
         }
         if length > self.bytes.capacity() {
             let doubled = length.max(self.bytes.capacity().saturating_mul(2)).min(self.bounds.most);
-            let capacity = [doubled, length].into_iter().find(|capacity| self.reserve(*capacity)).ok_or(Problem::Overloaded)?;
+            let capacity = [doubled, length].into_iter().find(|capacity| self.reserve(*capacity)).ok_or(BodyError::NoMemory)?;
             self.bytes.reserve_exact(capacity - self.bytes.len());
         }
         self.bytes.extend_from_slice(piece);
@@ -136,7 +152,8 @@ impl<'a> Buffer<'a> {
     }
 }
 
-pub(super) fn units(bytes: usize) -> u32 {
+/// Permits for so many bytes.
+pub fn units(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX)
 }
 
@@ -147,7 +164,7 @@ mod tests {
     #[test]
     fn memory_is_reserved_for_what_has_come_and_never_less_than_is_allocated() {
         let memory = Semaphore::new(100);
-        let bounds = Bounds { most: 64 * UNIT, too_large: Problem::BatchTooLarge, deadline: Duration::ZERO, memory: &memory };
+        let bounds = Bounds { most: 64 * UNIT, deadline: Duration::ZERO, memory: &memory };
         let Ok(mut buffer) = Buffer::new(bounds, 2) else { panic!("there is memory") };
         assert_eq!(memory.available_permits(), 99);
         for sent in 1..=64 {
@@ -155,7 +172,7 @@ mod tests {
             let reserved = 100 - memory.available_permits();
             assert!(reserved * UNIT >= buffer.bytes.capacity() && reserved <= 2 * sent, "{reserved} for {sent}");
         }
-        assert_eq!(buffer.push(b"x"), Err(Problem::BatchTooLarge));
+        assert_eq!(buffer.push(b"x"), Err(BodyError::TooLarge));
         drop(buffer);
         assert_eq!(memory.available_permits(), 100);
     }

@@ -24,8 +24,8 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
-use super::{Bounds, Counters};
-use crate::http::Answer;
+use crate::listener::{Bounds, Counters};
+use crate::response::Answer;
 
 /// How many bytes of answers a client has to take in a period without a request. Less than that is not reading.
 const LEAST_TAKEN: u64 = 64 << 10;
@@ -34,14 +34,14 @@ const LEAST_TAKEN: u64 = 64 << 10;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// What a connection needs to be served.
-pub(super) struct Connection<H> {
-    pub(super) builder: Arc<Builder<TokioExecutor>>,
-    pub(super) handler: H,
-    pub(super) tls: Option<TlsAcceptor>,
-    pub(super) bounds: Bounds,
-    pub(super) counters: Counters,
-    pub(super) stopping: watch::Receiver<bool>,
-    pub(super) peer: IpAddr,
+pub(crate) struct Connection<H> {
+    pub(crate) builder: Arc<Builder<TokioExecutor>>,
+    pub(crate) handler: H,
+    pub(crate) tls: Option<TlsAcceptor>,
+    pub(crate) bounds: Bounds,
+    pub(crate) counters: Counters,
+    pub(crate) stopping: watch::Receiver<bool>,
+    pub(crate) peer: IpAddr,
 }
 
 /// What happened on a connection so far.
@@ -82,7 +82,7 @@ where
     F: Future<Output = Answer> + Send + 'static,
 {
     /// Serves it to its end.
-    pub(super) async fn serve(mut self, stream: TcpStream) {
+    pub(crate) async fn serve(mut self, stream: TcpStream) {
         self.counters.open.inc();
         let _open = Open(self.counters.open.clone());
         match self.tls.take() {

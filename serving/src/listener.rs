@@ -3,13 +3,9 @@
 //! The loop is our own, because each of its bounds is a promise: so many connections and no more (others wait in the operating system's
 //! queue), so long to say what one wants, so long without wanting anything. hyper bounds the headers of HTTP/1; but the first bytes, by
 //! which HTTP/1 and HTTP/2 are told apart, idle HTTP/2 connections, and clients that do not take their answer are bounded by nothing but
-//! the watch in `connection`.
+//! the watch over each connection.
 //!
 //! The end: no new connections, every request that has begun is answered, and whatever is not done by the deadline is cut off.
-
-mod clients;
-mod connection;
-mod tls;
 
 use std::future::Future;
 use std::net::IpAddr;
@@ -26,42 +22,38 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::rustls::ServerConfig;
 
-use crate::config::Http;
-use crate::http::{Answer, HttpMetrics, Site};
-use crate::log::Log;
-use crate::store::Store;
+use crate::connection;
+use crate::response::Answer;
 
-pub(crate) use self::clients::Clients;
-pub use self::tls::{TlsError, load as load_tls};
+pub use crate::clients::Clients;
 
 /// The bounds of a listener's connections.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Bounds {
+pub struct Bounds {
     /// Connections at once.
-    pub(crate) connections: usize,
+    pub connections: usize,
     /// Requests at once on one HTTP/2 connection.
-    pub(crate) streams: u32,
+    pub streams: u32,
     /// Bytes of headers.
-    pub(crate) headers: u32,
+    pub headers: u32,
     /// From connecting to the end of the first request's headers, and from the first to the last byte of a later one's.
-    pub(crate) header_timeout: Duration,
+    pub header_timeout: Duration,
     /// Without a request on an open connection.
-    pub(crate) idle_timeout: Duration,
+    pub idle_timeout: Duration,
     /// From the order to stop to the end of the last request.
-    pub(crate) drain_timeout: Duration,
+    pub drain_timeout: Duration,
 }
 
 /// The instruments of a listener.
 #[derive(Clone, Debug)]
-pub(crate) struct Counters {
+pub struct Counters {
     /// Open connections.
-    pub(crate) open: IntGauge,
+    pub open: IntGauge,
     /// Connections that were closed for being slow or idle.
-    pub(crate) cut: IntCounter,
+    pub cut: IntCounter,
     /// Connections that were closed because their client had too many.
-    pub(crate) refused: IntCounter,
+    pub refused: IntCounter,
 }
 
 /// Between two tries to accept when the process is out of file descriptors.
@@ -76,36 +68,8 @@ const CONNECTION_WINDOW: u32 = 512 << 10;
 /// Bytes of an answer that hyper keeps for one HTTP/2 stream before the client takes them.
 const SEND_BUFFER: usize = 64 << 10;
 
-/// Serves a log to the public until `shutdown` resolves, then drains. `tls` is what [`load_tls`] made of the configured files.
-pub async fn serve<S: Store>(
-    log: Log<S>,
-    listener: TcpListener,
-    tls: Option<Arc<ServerConfig>>,
-    config: Http,
-    metrics: HttpMetrics,
-    shutdown: impl Future<Output = ()>,
-) {
-    let bounds = Bounds {
-        connections: config.max_connections,
-        streams: config.max_streams,
-        headers: config.max_headers,
-        header_timeout: config.header_timeout,
-        idle_timeout: config.idle_timeout,
-        drain_timeout: config.drain_timeout,
-    };
-    let counters =
-        Counters { open: metrics.connections.clone(), cut: metrics.connections_cut.clone(), refused: metrics.connections_refused.clone() };
-    let clients = Clients::new(config.max_connections_per_client, config.many_connections.clone());
-    let site = Arc::new(Site::new(log, config, metrics));
-    let handler = move |peer: IpAddr, request: Request<Incoming>| {
-        let site = Arc::clone(&site);
-        async move { site.answer(peer, request).await }
-    };
-    run(listener, tls.map(TlsAcceptor::from), bounds, clients, counters, handler, shutdown).await;
-}
-
 /// Accepts connections until `shutdown` resolves, then drains. `handler` answers one request of a client.
-pub(crate) async fn run<H, F>(
+pub async fn run<H, F>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     bounds: Bounds,

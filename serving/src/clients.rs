@@ -6,12 +6,12 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::config::AddressRange;
+use crate::address::AddressRange;
 use crate::limits::{self, Client};
 
 /// Open connections by client.
 #[derive(Debug)]
-pub(crate) struct Clients {
+pub struct Clients {
     /// 0: no limit.
     most: u32,
     exempt: Vec<AddressRange>,
@@ -20,16 +20,16 @@ pub(crate) struct Clients {
 
 /// One connection of a client, until it is dropped.
 #[derive(Debug)]
-pub(super) struct Counted(Option<(Arc<Clients>, Client)>);
+pub(crate) struct Counted(Option<(Arc<Clients>, Client)>);
 
 impl Clients {
     /// At most `most` of each client but those of `exempt`; 0 for no limit.
-    pub(crate) fn new(most: u32, exempt: Vec<AddressRange>) -> Arc<Self> {
+    pub fn new(most: u32, exempt: Vec<AddressRange>) -> Arc<Self> {
         Arc::new(Clients { most, exempt, open: Mutex::default() })
     }
 
     /// Counts a connection. None if its client has as many as it may.
-    pub(super) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
+    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
         if self.most == 0 || self.exempt.iter().any(|range| range.contains(peer)) {
             return Some(Counted(None));
         }

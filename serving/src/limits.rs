@@ -1,4 +1,4 @@
-//! How much one client may add: a token bucket for each address, in a fixed amount of memory.
+//! How much one client may do: a token bucket for each address, in a fixed amount of memory.
 //!
 //! A bucket is one number, the moment at which it is full again. A bucket that is full by now is the same as none, so forgetting it loses
 //! nothing. The table is divided into sets of [`WAYS`] slots, and an address can only be in the set that a keyed hash gives it. When a
@@ -7,16 +7,26 @@
 
 use std::hash::{BuildHasher, RandomState};
 use std::net::IpAddr;
+use std::num::NonZeroU32;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::config::Limit;
+/// A limit of each client address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limit {
+    /// Tokens per second over time.
+    pub per_second: NonZeroU32,
+    /// Tokens at once.
+    pub burst: NonZeroU32,
+    /// Addresses that are remembered, 20 bytes each.
+    pub addresses: NonZeroU32,
+}
 
 const WAYS: usize = 8;
 
 /// Token buckets of client addresses.
 #[derive(Debug)]
-pub(crate) struct Limiter {
+pub struct Limiter {
     sets: Box<[Mutex<[Slot; WAYS]>]>,
     /// Keyed at random in each process, so that nobody can choose addresses that share a set.
     hasher: RandomState,
@@ -39,10 +49,11 @@ struct Slot {
 
 /// How long until there is a token again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Wait(pub(crate) Duration);
+pub struct Wait(pub Duration);
 
 impl Limiter {
-    pub(crate) fn new(limit: Limit) -> Self {
+    /// With all buckets full.
+    pub fn new(limit: Limit) -> Self {
         let addresses = usize::try_from(limit.addresses.get()).unwrap_or(usize::MAX);
         let interval = 1_000_000_000 / u64::from(limit.per_second.get());
         Limiter {
@@ -57,7 +68,7 @@ impl Limiter {
     /// Takes `tokens` from the bucket of `address`. One has to be there; the others may become a debt that delays the next request,
     /// since a batch that is larger than the bucket could otherwise never come through. Whoever is in debt gets nothing, so that a debt
     /// is never more than one batch. What is not added in the end is given back, see [`Limiter::give_back`].
-    pub(crate) fn take(&self, address: IpAddr, tokens: usize, now: Instant) -> Result<(), Wait> {
+    pub fn take(&self, address: IpAddr, tokens: usize, now: Instant) -> Result<(), Wait> {
         let now = u64::try_from(now.duration_since(self.start).as_nanos()).unwrap_or(u64::MAX);
         let (address, mut slots) = self.set(address);
         let empty = now.saturating_add(self.depth);
@@ -81,8 +92,8 @@ impl Limiter {
         Ok(())
     }
 
-    /// Puts back what was taken for entries that the log then refused.
-    pub(crate) fn give_back(&self, address: IpAddr, tokens: usize) {
+    /// Puts back what was taken for what was then not done.
+    pub fn give_back(&self, address: IpAddr, tokens: usize) {
         let (address, mut slots) = self.set(address);
         // If it has been forgotten it pays nothing anyway.
         if let Some(slot) = slots.iter_mut().find(|slot| slot.address == address) {
@@ -105,10 +116,10 @@ impl Limiter {
 }
 
 /// One client: whether it has IPv6, and the bits of its address that count.
-pub(crate) type Client = (bool, u64);
+pub type Client = (bool, u64);
 
 /// Who counts as one client: an IPv4 address, or the 64 bits of an IPv6 network, of which every subscriber has all addresses.
-pub(crate) fn client(address: IpAddr) -> Client {
+pub fn client(address: IpAddr) -> Client {
     match address.to_canonical() {
         IpAddr::V4(address) => (false, address.to_bits().into()),
         IpAddr::V6(address) => (true, u64::try_from(address.to_bits() >> 64).expect("64 bits are left")),
@@ -118,8 +129,6 @@ pub(crate) fn client(address: IpAddr) -> Client {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use std::num::NonZeroU32;
 
     use super::*;
 

@@ -7,11 +7,33 @@
 use std::net::{IpAddr, SocketAddr};
 
 use hyper::HeaderMap;
+use serde::{Deserialize, Serialize};
 
-use crate::config::{ForwardedHeader, Proxies};
+use crate::address::AddressRange;
+
+/// Whose word on the client's address is taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Proxies {
+    /// Addresses of proxies.
+    pub trusted: Vec<AddressRange>,
+    /// The header in which they name the client.
+    pub header: ForwardedHeader,
+}
+
+/// The header by which a trusted proxy names the client. Only one is read: a proxy that sets one may pass the other through from the
+/// client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For: client, proxy`.
+    #[serde(rename = "x-forwarded-for")]
+    XForwardedFor,
+    /// `Forwarded: for=client` (RFC 7239).
+    #[serde(rename = "forwarded")]
+    Forwarded,
+}
 
 /// The client's address, as far as it can be believed.
-pub(crate) fn address(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr {
+pub fn address(peer: IpAddr, headers: &HeaderMap, proxies: &Proxies) -> IpAddr {
     let trusted = |address: IpAddr| proxies.trusted.iter().any(|range| range.contains(address));
     if proxies.trusted.is_empty() || !trusted(peer) {
         return peer;
