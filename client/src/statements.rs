@@ -7,6 +7,7 @@
 //! Statements are signed in chunks, which cost one sync each, and sent several at a time. A line that relates to an earlier one waits until
 //! that one has its receipt, which tells where it is.
 
+mod exposed;
 mod input;
 pub mod journal;
 pub mod mapping;
@@ -26,6 +27,7 @@ use crate::source::{FetchError, Problem};
 use crate::submit::{SubmitError, Writer};
 use crate::{durable, terminal};
 
+pub use exposed::{Exposed, Sign};
 pub use input::{InputError, Lines, lines};
 pub use journal::{Journal, JournalError, Place, Signed};
 pub use mapping::{MapError, Mapping};
@@ -92,6 +94,13 @@ pub enum Event<'a> {
         place: &'a Place,
         /// Why.
         reason: &'a LineError,
+    },
+    /// A line has what looks like a person in the clear. It is published all the same, and is not yet.
+    Exposed {
+        /// Which line.
+        place: &'a Place,
+        /// What of it.
+        exposed: &'a Exposed,
     },
 }
 
@@ -186,16 +195,19 @@ impl Run {
         Ok(self.summary)
     }
 
-    /// Checks every line of `inputs` and sends nothing; `problem` is told of each that cannot become a statement. What a line relates to
-    /// may be in the same inputs, so it is not looked up.
-    pub fn dry_run(&mut self, inputs: &[PathBuf], mut problem: impl FnMut(&Place, &LineError)) -> Result<u64, RunError> {
+    /// Checks every line of `inputs` and sends nothing; `event` is told of each that cannot become a statement, and of what looks like a
+    /// person in the others. What a line relates to may be in the same inputs, so it is not looked up.
+    pub fn dry_run(&mut self, inputs: &[PathBuf], mut event: impl FnMut(Event<'_>)) -> Result<u64, RunError> {
         let mut good = 0;
         for input in inputs {
             for line in lines(input)? {
                 let (place, line) = line?;
                 match self.agency.prepare_dry(&mut self.journal, &place, &line) {
-                    Ok(()) => good += 1,
-                    Err(error) => problem(&place, &error),
+                    Ok(exposed) => {
+                        good += 1;
+                        exposed.iter().for_each(|exposed| event(Event::Exposed { place: &place, exposed }));
+                    }
+                    Err(reason) => event(Event::Unfit { place: &place, reason: &reason }),
                 }
             }
         }
@@ -213,7 +225,10 @@ impl Run {
             prepared = self.agency.prepare(&mut self.journal, &place, line, &self.receipts);
         }
         match prepared {
-            Ok(Some(prepared)) => self.chunk.push(prepared),
+            Ok(Some(prepared)) => {
+                prepared.exposed.iter().for_each(|exposed| event(Event::Exposed { place: &place, exposed }));
+                self.chunk.push(prepared);
+            }
             Ok(None) => {
                 self.summary.already_published += 1;
                 event(Event::Known);

@@ -149,6 +149,59 @@ fn a_table_becomes_decisions_that_relate_to_each_other_with_sealed_names() {
 }
 
 #[test]
+fn what_looks_like_a_person_is_warned_about_until_it_is_sealed() {
+    let (desk, log) = Desk::with_issuer();
+    let with = |name: &str, value: Value| {
+        let mut decision = decision(1);
+        decision[name] = value;
+        decision.to_string()
+    };
+    let party = |name: &str| with("parties", json!([{"role": "applicant", "name": name}]));
+    let others = (0..5).map(|n| party(&format!("Person {n}")));
+    let lines = [party("Ada Example"), party("Beam & Sons Ltd"), with("text", json!("Questions: ada@mail.example"))];
+    desk.write_lines("in.jsonl", lines.into_iter().chain(others));
+    let before = desk.size(&log);
+    let warned = |told: &str| told.matches("warning: ").count();
+
+    let told = desk.publish(0, &log, &["--dry-run", "in.jsonl"]);
+    let expected = [
+        "in.jsonl line 1: `parties[0].name`",
+        "seal = [\"parties[].name\"]",
+        "line 3: `text` has what looks like an e-mail",
+        "3 more lines: ",
+    ];
+    for part in expected {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+    assert!(warned(&told) == 5 && told.contains("8 lines can be published, 0 not"), "{told}");
+    assert_eq!(desk.size(&log), before);
+
+    fs::write(desk.path("half.toml"), "seal = [\"parties[].name\"]\n").unwrap();
+    fs::write(desk.path("map.toml"), "seal = [\"parties[].name\"]\npublic = [\"text\"]\n").unwrap();
+    let told = desk.publish(0, &log, &["--dry-run", "--mapping", "half.toml", "in.jsonl"]);
+    assert!(warned(&told) == 1 && told.contains("line 3"), "{told}");
+    assert_eq!(warned(&desk.publish(0, &log, &["--dry-run", "--mapping", "map.toml", "in.jsonl"])), 0);
+
+    // It warns, and the agency decides.
+    let told = desk.publish(0, &log, &["in.jsonl"]);
+    assert!(warned(&told) == 5 && told.contains("8 decisions published"), "{told}");
+    let told = desk.publish(0, &log, &["in.jsonl", "--json"]);
+    assert_eq!((warned(&told), serde_json::from_str::<Value>(&told).unwrap()["in_the_clear"].clone()), (0, json!([])), "told once");
+    desk.write_lines("more.jsonl", [party("Bo Example")]);
+    let told = desk.publish(0, &log, &["more.jsonl", "--json"]);
+    let json = told.lines().find_map(|line| serde_json::from_str::<Value>(line).ok()).unwrap();
+    assert_eq!(json["in_the_clear"], json!([{"path": "parties[].name", "sign": "name", "lines": 1}]));
+
+    fs::write(desk.path("new.json"), r#"{"parties":[{"role":"applicant","name":"Cy Example"}]}"#).unwrap();
+    let correct =
+        |seq: u64, more: &[&str]| desk.acta_at(0, &log.url, &[&["correct", &receipt(seq), "new.json"], more, &PUBLISH[1..]].concat());
+    assert_eq!(warned(&correct(1, &[])), 1);
+    assert_eq!(warned(&correct(2, &["--mapping", "map.toml"])), 0);
+    assert!(!desk.published(11).0.to_string().contains("Cy Example"));
+    assert!(fs::read_to_string(desk.path(&receipt(11).replace(".tlog-proof", ".disclosures"))).is_ok());
+}
+
+#[test]
 fn a_decision_is_corrected_superseded_and_revoked_from_its_receipt() {
     let (desk, log) = Desk::with_issuer();
     desk.write_lines("in.jsonl", [decision(1).to_string()]);
