@@ -271,6 +271,7 @@ impl Run {
     }
 
     /// Sends statements that are in the journal, several at a time. After a failure nothing new is sent, and what was sent is finished.
+    /// The refusal that ends a run is told by its error; `event` is told of those that came in after it.
     async fn send(&mut self, signed: Vec<Signed>, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {
         let mut running = JoinSet::new();
         let mut waiting = signed.into_iter();
@@ -285,6 +286,9 @@ impl Run {
             let Some(done) = running.join_next().await else { return result };
             let (signed, outcome) = done.expect("the job does not panic and is not cancelled");
             let finished = self.finish(&signed, outcome, event);
+            if let (Err(_), Err(RunError::Refused { place, number, problem })) = (&result, &finished) {
+                event(Event::Refused { place, number, problem });
+            }
             result = result.and(finished);
         }
     }
@@ -300,8 +304,11 @@ impl Run {
             Err(RunError::Refused { problem, .. }) => {
                 self.journal.refuse(signed, problem.kind.as_ref().map_or("refused", |kind| kind.as_str()))?;
                 self.summary.refused += 1;
+                if !self.keep_going {
+                    return Err(RunError::Refused { place: place.clone(), number: number.clone(), problem });
+                }
                 event(Event::Refused { place, number, problem: &problem });
-                if self.keep_going { Ok(()) } else { Err(RunError::Refused { place: place.clone(), number: number.clone(), problem }) }
+                Ok(())
             }
             Err(error) => Err(error),
         }

@@ -202,6 +202,34 @@ fn what_looks_like_a_person_is_warned_about_until_it_is_sealed() {
 }
 
 #[test]
+fn a_refusal_is_told_once() {
+    let (desk, log) = Desk::with_issuer();
+    let mut wrong = decision(1);
+    wrong["kind"] = "benefit.grant".into();
+    desk.write_lines("in.jsonl", [wrong.to_string()]);
+    for more in [["in.jsonl"].as_slice(), &["--keep-going", "in.jsonl"]] {
+        let told = desk.publish(1, &log, more);
+        assert_eq!(told.matches("may not issue decisions of").count(), 1, "{told}");
+    }
+    // Those that were on their way are told as well, each once.
+    desk.write_lines(
+        "many.jsonl",
+        (2..12).map(|number| {
+            let mut wrong = decision(number);
+            wrong["kind"] = "benefit.grant".into();
+            wrong.to_string()
+        }),
+    );
+    let told = desk.publish(1, &log, &["many.jsonl"]);
+    let mut refused: Vec<&str> =
+        told.lines().filter(|line| line.contains("may not issue decisions of")).filter_map(|line| line.split("line ").nth(1)).collect();
+    let all = refused.len();
+    refused.sort_unstable();
+    refused.dedup_by_key(|line| line.split(':').next());
+    assert!(all > 1 && refused.len() == all, "{told}");
+}
+
+#[test]
 fn a_decision_is_corrected_superseded_and_revoked_from_its_receipt() {
     let (desk, log) = Desk::with_issuer();
     desk.write_lines("in.jsonl", [decision(1).to_string()]);
