@@ -11,6 +11,7 @@ tool (
 require (
 	filippo.io/torchwood v0.10.0
 	github.com/transparency-dev/formats v0.1.2-0.20260710124811-af9e607161b6
+	github.com/transparency-dev/witness v0.0.0-20260720115447-2e1c6971d19e
 	golang.org/x/crypto v0.56.0
 	golang.org/x/mod v0.40.0
 	zombiezen.com/go/sqlite v1.4.2

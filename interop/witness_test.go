@@ -84,12 +84,12 @@ func askWitness(t *testing.T, witness, path, body string) answer {
 	return answer{status, media, text}
 }
 
-// a litewitness cosigns heads of ours that a client sends to it with proofs that Go's library makes from our tiles.
-func TestLitewitnessCosignsOurHeads(t *testing.T) {
+// Witnesses from elsewhere cosign heads of ours that a client sends to them with proofs that Go's library makes from our tiles.
+func TestWitnessesFromElsewhereCosignOurHeads(t *testing.T) {
 	log := newLog(t, "interop.example/cosigned")
 	policy := "log " + log.vkey + "\nquorum none\n"
 	log.serve(t, policy)
-	witness := newLitewitness(t, "litewitness.example/w", log)
+	lite, omni := newLitewitness(t, "litewitness.example/w", log), newOmniwitness(t, "omniwitness.example/w", log)
 	old := int64(0)
 	for _, more := range []int{0, 1, 299} { // the empty log too, and past a full tile
 		for i := range more {
@@ -97,18 +97,28 @@ func TestLitewitnessCosignsOurHeads(t *testing.T) {
 		}
 		signed := log.checkpoint(t)
 		head := verifyCheckpoint(t, policy, signed)
-		got := addCheckpoint(t, witness.url, old, consistency(t, log.url, head.Tree, old), signed)
-		if got.status != http.StatusOK {
-			t.Fatalf("litewitness refuses our head of %d entries: %v", head.N, got)
-		}
-		if by := cosignedBy(t, signed+got.body, log.vkey, witness.vkey); len(by) != 1 {
-			t.Fatalf("%v cosigned: %q", by, got.body)
-		}
+		proof := consistency(t, log.url, head.Tree, old)
+		cosigns(t, lite.url, log.vkey, []string{lite.vkey}, old, proof, signed)
+		cosigns(t, omni.url, log.vkey, omni.keys, old, proof, signed)
 		old = head.N
 	}
-	// Sent again with the size that came before, it tells the newest one.
-	if got := addCheckpoint(t, witness.url, 1, nil, log.checkpoint(t)); got != (answer{http.StatusConflict, "text/x.tlog.size", "300\n"}) {
-		t.Fatalf("%v", got)
+	// Sent again with the size that came before, they tell the newest one.
+	for _, witness := range []string{lite.url, omni.url} {
+		if got := addCheckpoint(t, witness, 1, nil, log.checkpoint(t)); got != (answer{http.StatusConflict, "text/x.tlog.size", "300\n"}) {
+			t.Fatalf("%v", got)
+		}
+	}
+}
+
+// cosigns asks a witness to cosign a head, which it must do with all of its keys.
+func cosigns(t *testing.T, witness, log string, keys []string, old int64, proof tlog.TreeProof, head string) {
+	t.Helper()
+	got := addCheckpoint(t, witness, old, proof, head)
+	if got.status != http.StatusOK {
+		t.Fatalf("a witness refuses a head: %v\n%s", got, head)
+	}
+	if by := cosignedBy(t, head+got.body, log, keys...); len(by) != len(keys) {
+		t.Fatalf("%v cosigned: %q", by, got.body)
 	}
 }
 
