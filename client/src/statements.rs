@@ -140,6 +140,16 @@ pub enum RunError {
         /// Why.
         source: Box<SubmitError>,
     },
+    /// There is a receipt of a number that is free, by the journal.
+    #[error(
+        "{} is there, but the journal beside it (….statements.jsonl) does not know that number: bring back the journal that belongs to these \
+         receipts, or use another directory and another series",
+        terminal::path(.path)
+    )]
+    UnknownReceipt {
+        /// The receipt.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("{} cannot be written: {source}", terminal::path(.path))]
     Write {
@@ -157,9 +167,12 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// The file of a statement's receipt, without its extension.
+/// The file of a statement's receipt, without its extension: `ISSUER-SERIES-SEQ`, with the hyphens of a series as `_`.
+///
+/// Issuers may share a directory, and both an issuer and a series may have hyphens. Neither has a `_`, so no two statements have one name:
+/// series `x-1` of `a` is `a-x_1-7`, and series `1` of `a-x` is `a-x-1-7`.
 pub fn file_name(issuer: &IssuerId, number: &Number) -> String {
-    format!("{issuer}-{}-{}", number.series, number.seq)
+    format!("{issuer}-{}-{}", number.series.as_str().replace('-', "_"), number.seq)
 }
 
 impl Run {
@@ -252,6 +265,12 @@ impl Run {
     /// Notes what was signed, durably, and sends it.
     async fn flush(&mut self, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {
         let chunk = std::mem::take(&mut self.chunk);
+        // A receipt of a number that the journal does not know means that the journal is not the one that it was. Going on would sign that
+        // number again, and write over what opens the seals of the decision that has it.
+        let receipt = |prepared: &Prepared| self.receipts.join(file_name(self.agency.issuer(), &prepared.signed.number) + ".tlog-proof");
+        if let Some(path) = chunk.iter().map(receipt).find(|path| path.exists()) {
+            return Err(RunError::UnknownReceipt { path });
+        }
         // What opens the seals first: afterwards it could not be had again.
         for prepared in chunk.iter().filter(|prepared| !prepared.disclosures.is_empty()) {
             let path = self.receipts.join(file_name(self.agency.issuer(), &prepared.signed.number) + ".disclosures");
@@ -348,4 +367,31 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     io::Write::write_all(&mut file, text.as_bytes())?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use super::*;
+
+    fn name(issuer: &str, series: &str, seq: u64) -> String {
+        file_name(&issuer.parse().unwrap(), &Number { series: series.parse().unwrap(), seq })
+    }
+
+    #[test]
+    fn the_usual_receipt_is_named_by_issuer_series_and_number() {
+        assert_eq!(name("planning.port-calder.example", "2026", 42), "planning.port-calder.example-2026-42");
+        assert_eq!(name("planning.example", "2026-appeals", 42), "planning.example-2026_appeals-42");
+    }
+
+    #[test]
+    fn no_two_statements_have_one_name() {
+        assert_ne!(name("a", "x-1", 2), name("a-x", "1", 2));
+        let issuer = "[a-b]{1,2}(-[a-b0-1]{1,2}){0,2}";
+        let series = "[a-b0-1]{1,2}(-[a-b0-1]{1,2}){0,2}";
+        proptest::proptest!(|(one in (issuer, series, 1_u64..12), other in (issuer, series, 1_u64..12))| {
+            assert_eq!(one == other, name(&one.0, &one.1, one.2) == name(&other.0, &other.1, other.2));
+        });
+    }
 }

@@ -28,7 +28,7 @@ pub(super) use signed::{prepare, read_mapping};
     after_help = "With --issuer, each line of a .jsonl file (or file of a directory, or row of a .csv file) becomes a decision, signed with \
 --key: log, issuer, series, number and time are filled in where the line leaves them out, and --mapping FILE says how records of your own \
 become decisions. Every signed decision is noted in DIR/ISSUER.statements.jsonl before it is sent, and its receipt is \
-DIR/ISSUER-SERIES-NUMBER.tlog-proof. A line that relates to an earlier decision names it by series and seq. Entries stay for ever: what looks like a person in the clear \
+DIR/ISSUER-SERIES-NUMBER.tlog-proof (hyphens of the series as _, so that no two issuers' receipts have one name). A line that relates to an earlier decision names it by series and seq. Entries stay for ever: what looks like a person in the clear \
 (a party's name without a registry number, an e-mail address, a telephone number, a day of birth) is warned about, with the line for the mapping \
 that seals it, and published all the same; --dry-run warns too, in time.\n\nWithout --issuer, each line \
 becomes an entry of the log, byte for byte, for logs that take any entries. Its receipt is \

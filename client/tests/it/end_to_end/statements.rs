@@ -202,6 +202,22 @@ fn what_looks_like_a_person_is_warned_about_until_it_is_sealed() {
 }
 
 #[test]
+fn receipts_without_their_journal_are_not_written_over() {
+    let (desk, log) = Desk::with_issuer();
+    fs::write(desk.path("map.toml"), "seal = [\"parties[].name\"]\n").unwrap();
+    let mut private = decision(1);
+    private["parties"] = json!([{"role": "applicant", "name": "Ada Example"}]);
+    desk.write_lines("in.jsonl", [private.to_string()]);
+    desk.publish(0, &log, &["--mapping", "map.toml", "in.jsonl"]);
+    let disclosures = || fs::read_to_string(desk.path(&receipt(1).replace(".tlog-proof", ".disclosures"))).unwrap();
+    let opens = disclosures();
+    fs::remove_file(desk.path(&format!("receipts/{ISSUER}.statements.jsonl"))).unwrap();
+    let told = desk.publish(2, &log, &["--mapping", "map.toml", "in.jsonl"]);
+    assert!(told.contains("bring back the journal") && told.contains(&receipt(1)), "{told}");
+    assert_eq!(disclosures(), opens);
+}
+
+#[test]
 fn a_refusal_is_told_once() {
     let (desk, log) = Desk::with_issuer();
     let mut wrong = decision(1);
