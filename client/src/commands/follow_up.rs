@@ -6,7 +6,7 @@ use acta_client::statements::{Event, Mapping, Run, RunError};
 use acta_client::{durable, terminal};
 use clap::Args;
 use decision::statement::Statement;
-use decision::types::{Body, IssuerId, Kind, Relation, SeriesName};
+use decision::types::{Body, Date, IssuerId, Kind, Relation, SeriesName};
 use serde_json::{Map, Value, json};
 use tlog::Hash;
 use tlog::proof::{MAX_PROOF_FILE, Proof};
@@ -41,6 +41,9 @@ pub(crate) struct FollowUp {
     /// What kind of decision the new one is [default: that of the earlier one]
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
+    /// The day of the new decision [default: today's date in UTC, the zone of `issued`]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    decided: Option<Date>,
     /// What is sealed in the new decision: the `seal` and `public` of a mapping, as `acta publish` has it
     #[arg(long, value_name = "FILE")]
     mapping: Option<PathBuf>,
@@ -169,8 +172,9 @@ impl FollowUp {
             for own in ["issuer", "issued", "series", "seq", "relates", "documents", "log"] {
                 members.remove(own);
             }
-            let today = jiff::Zoned::now().date().to_string();
-            members.insert("decided".into(), today.into());
+            // Not by the zone of this machine, which may be anywhere: `issued` is in UTC, and no decision is of the day after.
+            let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+            members.insert("decided".into(), today.to_string().into());
             if let Some(kind) = &self.kind {
                 members.insert("kind".into(), kind.as_str().into());
             }
@@ -178,6 +182,9 @@ impl FollowUp {
                 members.insert("reason".into(), reason.as_str().into());
             }
             members.extend(fields);
+            if let Some(decided) = &self.decided {
+                members.insert("decided".into(), decided.to_string().into());
+            }
             members.insert("relates".into(), json!([related]));
         }
         decision

@@ -202,6 +202,33 @@ fn what_looks_like_a_person_is_warned_about_until_it_is_sealed() {
 }
 
 #[test]
+fn a_follow_up_is_of_the_day_in_utc_or_of_the_one_that_is_given() {
+    let (desk, log) = Desk::with_issuer();
+    desk.write_lines("in.jsonl", [decision(1).to_string()]);
+    desk.publish(0, &log, &["in.jsonl"]);
+    fs::write(desk.path("new.json"), "{}").unwrap();
+    let today = || jiff::Timestamp::now().to_string()[..10].to_owned();
+    let decided = |seq: u64, zone: &str, more: &[&str]| {
+        let at = ["--log", &log.url, "--policy", "log/policy"];
+        let receipt = receipt(seq);
+        let arguments = [&["correct", &receipt, "new.json"], &PUBLISH[1..], &at, more].concat();
+        let output = desk.command(env!("CARGO_BIN_EXE_acta"), &arguments).env("TZ", zone).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        desk.published(seq + 1).0["decided"].as_str().unwrap().to_owned()
+    };
+    // At any moment it is another day in one of these zones.
+    for (seq, zone) in [(1, "<+14>-14"), (2, "<-12>12")] {
+        let (before, decided, after) = (today(), decided(seq, zone, &[]), today());
+        assert!(decided == before || decided == after, "{decided} in {zone}, {after} in UTC");
+    }
+    assert_eq!(decided(3, "<+14>-14", &["--decided", "2026-02-27"]), "2026-02-27");
+    assert!(
+        desk.acta_at(2, &log.url, &[&["correct", &receipt(4), "new.json", "--decided", "2026-02-30"], &PUBLISH[1..]].concat())
+            .contains("2026-03-01")
+    );
+}
+
+#[test]
 fn receipts_without_their_journal_are_not_written_over() {
     let (desk, log) = Desk::with_issuer();
     fs::write(desk.path("map.toml"), "seal = [\"parties[].name\"]\n").unwrap();
