@@ -2,6 +2,7 @@ package interop
 
 import (
 	"crypto/rand"
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -38,7 +39,7 @@ func (l *tessera) adding(t *testing.T, policy string, entries ...string) *progra
 	t.Helper()
 	dir := t.TempDir()
 	for i, entry := range entries {
-		if err := os.WriteFile(filepath.Join(dir, string(rune('a'+i))), []byte(entry), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf("%04d", i)), []byte(entry), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -60,5 +61,26 @@ func TestLitewitnessCosignsTessera(t *testing.T) {
 	log.add(t, policy, "four")
 	if by := cosignedBy(t, log.checkpoint(t), log.vkey, witness.vkey); len(by) != 1 {
 		t.Fatalf("cosigned by %v:\n%s", by, log.checkpoint(t))
+	}
+}
+
+// Our client audits Tessera's log as it lies there, under a policy with a witness from elsewhere, and makes receipts of it that torchwood
+// verifies.
+func TestOurClientReadsTessera(t *testing.T) {
+	log := newTessera(t, "tessera.example/log")
+	witness := newLitewitness(t, "litewitness.example/w", &actaLog{origin: log.origin, vkey: log.vkey})
+	policy := "log " + log.vkey + "\nwitness w " + witness.vkey + " " + witness.url + "\nquorum w\n"
+	var entries []string
+	for i := range 300 {
+		entries = append(entries, fmt.Sprintf("entry %03d", i))
+	}
+	log.add(t, policy, entries...)
+	log.add(t, policy, "the last one")
+	file, acta := writeFile(t, "policy", policy), filepath.Join(ours, "acta")
+	good(t, acta, "audit", "--log", log.dir, "--policy", file, "--state", t.TempDir())
+	for index, entry := range map[string]string{"7": "entry 007", "299": "entry 299", "300": "the last one"} {
+		receipt := filepath.Join(t.TempDir(), "receipt.tlog-proof")
+		good(t, acta, "prove", index, "--log", log.dir, "--policy", file, "--no-cache", "--out", receipt)
+		checkReceipt(t, policy, readFile(t, receipt), entry)
 	}
 }

@@ -49,10 +49,10 @@ func followed(logs []string) string {
 	return policy.String() + "quorum none\n"
 }
 
-// policyLines name a witness of ours, with one vote for both its keys.
-func (w *actaWitness) policyLines(name string) string {
-	return fmt.Sprintf("witness %[1]s-ed %[2]s %[4]s\nwitness %[1]s-pq %[3]s %[4]s\ngroup %[1]s any %[1]s-ed %[1]s-pq\n", name, w.keys[0],
-		w.keys[1], w.url)
+// policyLines name a witness with two keys that are one vote.
+func policyLines(name string, keys []string, url string) string {
+	return fmt.Sprintf("witness %[1]s-ed %[2]s %[4]s\nwitness %[1]s-pq %[3]s %[4]s\ngroup %[1]s any %[1]s-ed %[1]s-pq\n", name, keys[0],
+		keys[1], url)
 }
 
 // answer is what a witness says to a request.
