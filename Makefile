@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt clippy doc deny fuzz real-data syncs release clean
+.PHONY: help setup demo test check fmt clippy doc deny fuzz interop real-data syncs release clean
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -38,6 +38,10 @@ deny: setup
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS each (10)
 	scripts/fuzz.sh $(or $(FUZZ_SECONDS),10)
+
+interop: setup ## programs from elsewhere against ours, where Go is installed
+	cargo build --workspace --bins
+	scripts/interop.sh "$$(scripts/target-dir.sh)/debug"
 
 real-data: setup ## publishes a large set of decisions, kills the server on the way, checks everything; INPUT=file or generated
 	cargo build --release --workspace --bins

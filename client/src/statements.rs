@@ -7,6 +7,7 @@
 //! Statements are signed in chunks, which cost one sync each, and sent several at a time. A line that relates to an earlier one waits until
 //! that one has its receipt, which tells where it is.
 
+mod exposed;
 mod input;
 pub mod journal;
 pub mod mapping;
@@ -26,6 +27,7 @@ use crate::source::{FetchError, Problem};
 use crate::submit::{SubmitError, Writer};
 use crate::{durable, terminal};
 
+pub use exposed::{Exposed, Sign};
 pub use input::{InputError, Lines, lines};
 pub use journal::{Journal, JournalError, Place, Signed};
 pub use mapping::{MapError, Mapping};
@@ -93,6 +95,13 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a LineError,
     },
+    /// A line has what looks like a person in the clear. It is published all the same, and is not yet.
+    Exposed {
+        /// Which line.
+        place: &'a Place,
+        /// What of it.
+        exposed: &'a Exposed,
+    },
 }
 
 /// Why a run stopped. What was published until then is, and a rerun goes on.
@@ -131,6 +140,16 @@ pub enum RunError {
         /// Why.
         source: Box<SubmitError>,
     },
+    /// There is a receipt of a number that is free, by the journal.
+    #[error(
+        "{} is there, but the journal beside it (….statements.jsonl) does not know that number: bring back the journal that belongs to these \
+         receipts, or use another directory and another series",
+        terminal::path(.path)
+    )]
+    UnknownReceipt {
+        /// The receipt.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("{} cannot be written: {source}", terminal::path(.path))]
     Write {
@@ -148,9 +167,12 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// The file of a statement's receipt, without its extension.
+/// The file of a statement's receipt, without its extension: `ISSUER-SERIES-SEQ`, with the hyphens of a series as `_`.
+///
+/// Issuers may share a directory, and both an issuer and a series may have hyphens. Neither has a `_`, so no two statements have one name:
+/// series `x-1` of `a` is `a-x_1-7`, and series `1` of `a-x` is `a-x-1-7`.
 pub fn file_name(issuer: &IssuerId, number: &Number) -> String {
-    format!("{issuer}-{}-{}", number.series, number.seq)
+    format!("{issuer}-{}-{}", number.series.as_str().replace('-', "_"), number.seq)
 }
 
 impl Run {
@@ -186,16 +208,19 @@ impl Run {
         Ok(self.summary)
     }
 
-    /// Checks every line of `inputs` and sends nothing; `problem` is told of each that cannot become a statement. What a line relates to
-    /// may be in the same inputs, so it is not looked up.
-    pub fn dry_run(&mut self, inputs: &[PathBuf], mut problem: impl FnMut(&Place, &LineError)) -> Result<u64, RunError> {
+    /// Checks every line of `inputs` and sends nothing; `event` is told of each that cannot become a statement, and of what looks like a
+    /// person in the others. What a line relates to may be in the same inputs, so it is not looked up.
+    pub fn dry_run(&mut self, inputs: &[PathBuf], mut event: impl FnMut(Event<'_>)) -> Result<u64, RunError> {
         let mut good = 0;
         for input in inputs {
             for line in lines(input)? {
                 let (place, line) = line?;
                 match self.agency.prepare_dry(&mut self.journal, &place, &line) {
-                    Ok(()) => good += 1,
-                    Err(error) => problem(&place, &error),
+                    Ok(exposed) => {
+                        good += 1;
+                        exposed.iter().for_each(|exposed| event(Event::Exposed { place: &place, exposed }));
+                    }
+                    Err(reason) => event(Event::Unfit { place: &place, reason: &reason }),
                 }
             }
         }
@@ -213,7 +238,10 @@ impl Run {
             prepared = self.agency.prepare(&mut self.journal, &place, line, &self.receipts);
         }
         match prepared {
-            Ok(Some(prepared)) => self.chunk.push(prepared),
+            Ok(Some(prepared)) => {
+                prepared.exposed.iter().for_each(|exposed| event(Event::Exposed { place: &place, exposed }));
+                self.chunk.push(prepared);
+            }
             Ok(None) => {
                 self.summary.already_published += 1;
                 event(Event::Known);
@@ -237,6 +265,12 @@ impl Run {
     /// Notes what was signed, durably, and sends it.
     async fn flush(&mut self, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {
         let chunk = std::mem::take(&mut self.chunk);
+        // A receipt of a number that the journal does not know means that the journal is not the one that it was. Going on would sign that
+        // number again, and write over what opens the seals of the decision that has it.
+        let receipt = |prepared: &Prepared| self.receipts.join(file_name(self.agency.issuer(), &prepared.signed.number) + ".tlog-proof");
+        if let Some(path) = chunk.iter().map(receipt).find(|path| path.exists()) {
+            return Err(RunError::UnknownReceipt { path });
+        }
         // What opens the seals first: afterwards it could not be had again.
         for prepared in chunk.iter().filter(|prepared| !prepared.disclosures.is_empty()) {
             let path = self.receipts.join(file_name(self.agency.issuer(), &prepared.signed.number) + ".disclosures");
@@ -256,6 +290,7 @@ impl Run {
     }
 
     /// Sends statements that are in the journal, several at a time. After a failure nothing new is sent, and what was sent is finished.
+    /// The refusal that ends a run is told by its error; `event` is told of those that came in after it.
     async fn send(&mut self, signed: Vec<Signed>, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {
         let mut running = JoinSet::new();
         let mut waiting = signed.into_iter();
@@ -270,6 +305,9 @@ impl Run {
             let Some(done) = running.join_next().await else { return result };
             let (signed, outcome) = done.expect("the job does not panic and is not cancelled");
             let finished = self.finish(&signed, outcome, event);
+            if let (Err(_), Err(RunError::Refused { place, number, problem })) = (&result, &finished) {
+                event(Event::Refused { place, number, problem });
+            }
             result = result.and(finished);
         }
     }
@@ -285,8 +323,11 @@ impl Run {
             Err(RunError::Refused { problem, .. }) => {
                 self.journal.refuse(signed, problem.kind.as_ref().map_or("refused", |kind| kind.as_str()))?;
                 self.summary.refused += 1;
+                if !self.keep_going {
+                    return Err(RunError::Refused { place: place.clone(), number: number.clone(), problem });
+                }
                 event(Event::Refused { place, number, problem: &problem });
-                if self.keep_going { Ok(()) } else { Err(RunError::Refused { place: place.clone(), number: number.clone(), problem }) }
+                Ok(())
             }
             Err(error) => Err(error),
         }
@@ -326,4 +367,31 @@ fn write_private(path: &Path, text: &str) -> io::Result<()> {
     let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     io::Write::write_all(&mut file, text.as_bytes())?;
     file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use super::*;
+
+    fn name(issuer: &str, series: &str, seq: u64) -> String {
+        file_name(&issuer.parse().unwrap(), &Number { series: series.parse().unwrap(), seq })
+    }
+
+    #[test]
+    fn the_usual_receipt_is_named_by_issuer_series_and_number() {
+        assert_eq!(name("planning.port-calder.example", "2026", 42), "planning.port-calder.example-2026-42");
+        assert_eq!(name("planning.example", "2026-appeals", 42), "planning.example-2026_appeals-42");
+    }
+
+    #[test]
+    fn no_two_statements_have_one_name() {
+        assert_ne!(name("a", "x-1", 2), name("a-x", "1", 2));
+        let issuer = "[a-b]{1,2}(-[a-b0-1]{1,2}){0,2}";
+        let series = "[a-b0-1]{1,2}(-[a-b0-1]{1,2}){0,2}";
+        proptest::proptest!(|(one in (issuer, series, 1_u64..12), other in (issuer, series, 1_u64..12))| {
+            assert_eq!(one == other, name(&one.0, &one.1, one.2) == name(&other.0, &other.1, other.2));
+        });
+    }
 }

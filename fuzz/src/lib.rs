@@ -34,6 +34,7 @@ pub const TARGETS: &[Target] = &[
     Target { name: "checkpoint", run: targets::checkpoint, seeds: seeds::checkpoints },
     Target { name: "policy", run: targets::policy, seeds: seeds::policies },
     Target { name: "proof", run: targets::proof, seeds: seeds::proofs },
+    Target { name: "evidence", run: targets::evidence, seeds: seeds::evidence },
     Target { name: "add_checkpoint", run: targets::add_checkpoint, seeds: seeds::add_checkpoints },
     Target { name: "sign_subtree", run: targets::sign_subtree, seeds: seeds::sign_subtrees },
     Target { name: "witness_answer", run: targets::witness_answer, seeds: seeds::witness_answers },

@@ -9,13 +9,14 @@ use decision::disclosure::{self, Disclosure};
 use decision::ledger::{Fold, Rules};
 use serde_json::{Map, Value};
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tlog::evidence::{Branch, Evidence, ProvenHash};
 use tlog::key::{Algorithm, KeyName, SigningKey, VerifierKey, encode_pem};
 use tlog::merkle;
 use tlog::policy::Policy;
 use tlog::proof::Proof;
 use tlog::tiles;
 use tlog::witness::{self, AddCheckpoint, SignSubtree};
-use tlog::{LeafIndex, TreeSize};
+use tlog::{Hash, LeafIndex, TreeSize};
 
 use crate::tree;
 
@@ -63,8 +64,11 @@ pub fn verifier_keys() -> &'static [VerifierKey] {
 
 fn signed(size: u64) -> SignedCheckpoint {
     let size = TreeSize::new(size);
-    let origin = Origin::for_new_log(LOG).expect("an origin");
-    let checkpoint = Checkpoint::new(origin, size, tree::root(size).expect("within the tree"));
+    signed_root(size, tree::root(size).expect("within the tree"))
+}
+
+fn signed_root(size: TreeSize, root: Hash) -> SignedCheckpoint {
+    let checkpoint = Checkpoint::new(Origin::for_new_log(LOG).expect("an origin"), size, root);
     let mut signed = SignedCheckpoint::sign(&checkpoint, &[&log_key()]).expect("the log's own key");
     for (witness, time) in witness_keys().iter().zip(1_790_000_000..) {
         signed.add_signature(witness.cosign(&checkpoint, time).expect("a cosignature")).expect("room for it");
@@ -138,6 +142,33 @@ pub fn proofs() -> Vec<Vec<u8>> {
     let mut proofs: Vec<_> = SIZES.iter().map(|size| receipt(size / 2, *size, true)).collect();
     proofs.push(receipt(299, 300, false));
     with_vectors(proofs, "proof")
+}
+
+/// What the log of the seeds signed beside its tree: the first is of 255 entries, the second of two, the entries 0 and 7 of the tree.
+fn forged_roots() -> [Hash; 2] {
+    let leaf = |index| tree::leaf(LeafIndex::new(index)).expect("within the tree");
+    [Hash::leaf(b"forged"), Hash::node(&leaf(0), &leaf(7))]
+}
+
+/// All that the log of the seeds signed.
+pub fn signed_roots() -> Vec<Hash> {
+    let of_tree = SIZES.iter().map(|size| tree::root(TreeSize::new(*size)).expect("within the tree"));
+    of_tree.chain(forged_roots()).collect()
+}
+
+/// Of both kinds.
+pub fn evidence() -> Vec<Vec<u8>> {
+    let [root, pair] = forged_roots();
+    let (small, large) = (TreeSize::new(2), TreeSize::new(300));
+    let same_size = Evidence::same_size(&signed(255), &signed_root(TreeSize::new(255), root), verifier_keys()).expect("two roots");
+    let subtree = merkle::Subtree::new(1, 2).expect("one entry");
+    let leaf = |index| tree::leaf(LeafIndex::new(index)).expect("within the tree");
+    let short = ProvenHash { hash: leaf(7), proof: vec![leaf(0)] };
+    let long = ProvenHash { hash: leaf(1), proof: merkle::prove_subtree(subtree, large, tree::node).expect("within the tree") };
+    let branches = [Branch { head: signed_root(small, pair), proven: short }, Branch { head: signed(large.as_u64()), proven: long }];
+    let [one, other] = branches;
+    let divergent = Evidence::divergent(subtree, one, other, verifier_keys()).expect("entry 1 differs");
+    with_vectors(vec![same_size.to_bytes(), divergent.to_bytes()], "evidence")
 }
 
 /// From every size to every larger one.

@@ -4,6 +4,7 @@ use decision::disclosure;
 use decision::ledger::MemoryLedger;
 use decision::statement::{Draft, Statement};
 use tlog::checkpoint::{Checkpoint, SignedCheckpoint};
+use tlog::evidence::Evidence;
 use tlog::key::{SigningKey, VerifierKey, encode_pem};
 use tlog::note::{Note, Signature};
 use tlog::policy::Policy;
@@ -83,6 +84,19 @@ pub fn proof(data: &[u8]) -> bool {
     if let Ok(receipt) = proof.verify_receipt(seeds::policy(), None) {
         let index = proof.index();
         assert_eq!(Some(Hash::leaf(receipt.entry())), tree::leaf(index), "only what is in the tree verifies");
+    }
+    true
+}
+
+/// Evidence: prints as it was read; convicts only of what the log of the seeds did sign.
+pub fn evidence(data: &[u8]) -> bool {
+    let Ok(evidence) = Evidence::parse(data) else { return false };
+    assert_eq!(evidence.to_bytes(), data, "evidence prints as it was read");
+    let [one, other] = evidence.heads().each_ref().map(SignedCheckpoint::checkpoint);
+    assert!(one.origin() == other.origin() && one.root() != other.root(), "one log said two things");
+    if let Ok(conviction) = evidence.verify(seeds::verifier_keys()) {
+        let signed = |root: &Hash| seeds::signed_roots().contains(root);
+        assert!(conviction.histories().iter().all(|history| signed(history.checkpoint.root())), "only what the log signed convicts it");
     }
     true
 }

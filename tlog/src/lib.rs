@@ -18,6 +18,7 @@
 //! | [`policy`] | C2SP tlog-policy |
 //! | [`proof`] | C2SP tlog-proof |
 //! | [`witness`] | C2SP tlog-witness |
+//! | [`evidence`] | our own: [`evidence`] says how the file is written |
 //!
 //! Errors name foreign logs and keys through [`printable`], so that they can go to a terminal as they are. An error's text includes that
 //! of its cause, and `source()` gives none: print the error, not a chain.
@@ -27,6 +28,7 @@
 
 pub mod checkpoint;
 pub mod cosignature;
+pub mod evidence;
 pub mod hash;
 pub mod key;
 pub mod merkle;

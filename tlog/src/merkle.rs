@@ -43,7 +43,7 @@ mod verify;
 
 pub use appender::{Appender, AppenderError};
 pub use prove::{ProveError, prove_consistency, prove_inclusion, prove_subtree, root};
-pub use verify::{VerifyError, verify_consistency, verify_inclusion, verify_subtree};
+pub use verify::{VerifyError, proven_hash, verify_consistency, verify_inclusion, verify_subtree};
 
 pub(crate) use path::{complete_nodes, proof_ranges};
 

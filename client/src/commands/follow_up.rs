@@ -6,14 +6,14 @@ use acta_client::statements::{Event, Mapping, Run, RunError};
 use acta_client::{durable, terminal};
 use clap::Args;
 use decision::statement::Statement;
-use decision::types::{Body, IssuerId, Kind, Relation, SeriesName};
+use decision::types::{Body, Date, IssuerId, Kind, Relation, SeriesName};
 use serde_json::{Map, Value, json};
 use tlog::Hash;
 use tlog::proof::{MAX_PROOF_FILE, Proof};
 use tlog::tiles::MAX_ENTRY;
 
-use super::publish::prepare;
-use super::{Exit, Failure, LogArgs, read_file, say, wrong_file};
+use super::publish::{Exposures, prepare, read_mapping};
+use super::{Exit, Failure, LogArgs, read_file, say, warn, wrong_file};
 
 /// What all three need.
 #[derive(Debug, Args)]
@@ -41,6 +41,12 @@ pub(crate) struct FollowUp {
     /// What kind of decision the new one is [default: that of the earlier one]
     #[arg(long, value_name = "KIND")]
     kind: Option<Kind>,
+    /// The day of the new decision [default: today's date in UTC, the zone of `issued`]
+    #[arg(long, value_name = "YYYY-MM-DD")]
+    decided: Option<Date>,
+    /// What is sealed in the new decision: the `seal` and `public` of a mapping, as `acta publish` has it
+    #[arg(long, value_name = "FILE")]
+    mapping: Option<PathBuf>,
 }
 
 /// Put an error in a published decision right
@@ -111,7 +117,7 @@ fn read_fields(path: &std::path::Path) -> Result<Map<String, Value>, Failure> {
 
 impl FollowUp {
     async fn run(&self, rel: Relation, fields: Map<String, Value>) -> Result<(), Failure> {
-        let ready = prepare(&self.log, &self.issuer, &self.series, &self.key, Mapping::default()).await?;
+        let ready = prepare(&self.log, &self.issuer, &self.series, &self.key, self.mapping()?).await?;
         let receipt = Proof::parse(&read_file(&self.receipt, MAX_PROOF_FILE)?).map_err(|error| wrong_file(&self.receipt, error))?;
         let verified = receipt.verify_receipt(&ready.policy, None).map_err(|error| Exit::Refused.because(error))?;
         let statement = Statement::parse(verified.entry()).map_err(|error| wrong_file(&self.receipt, error))?;
@@ -127,16 +133,21 @@ impl FollowUp {
             durable::write(&line, decision.to_string().as_bytes()).map_err(|error| wrong_file(&line, error))?;
         }
         let run = Run::new(ready.agency, ready.writer, ready.policy, &self.receipts, 1, false)?;
-        let mut told = Ok(());
+        let (mut told, mut exposures) = (Ok(()), Exposures::default());
         let result = run
             .run(std::slice::from_ref(&line), |event| {
-                told = match event {
+                let said = match event {
+                    Event::Exposed { place, exposed } => {
+                        exposures.note(place, exposed).into_iter().for_each(warn);
+                        Ok(())
+                    }
                     Event::Published { number, index, .. } => {
                         say(format_args!("published as {number} of {}: entry {index} {rel} entry {}", self.issuer, verified.index()))
                     }
                     Event::Known => say(format_args!("that was published before: see {}", terminal::path(&line))),
                     _ => Ok(()),
                 };
+                told = std::mem::replace(&mut told, Ok(())).and(said);
             })
             .await;
         if matches!(result, Err(RunError::Refused { .. } | RunError::Line { .. })) {
@@ -147,6 +158,13 @@ impl FollowUp {
         told
     }
 
+    /// The new decision is a decision already, so only what is said of its fields counts.
+    fn mapping(&self) -> Result<Mapping, Failure> {
+        let Some(path) = &self.mapping else { return Ok(Mapping::default()) };
+        let Mapping { seal, public, .. } = read_mapping(path)?;
+        Ok(Mapping { seal, public, ..Mapping::default() })
+    }
+
     /// The new decision: the earlier one's fields, but for those that are its own or sealed, and the new ones.
     fn decision(&self, earlier: &Value, fields: Map<String, Value>, related: &Value) -> Value {
         let mut decision = without_seals(earlier);
@@ -154,8 +172,9 @@ impl FollowUp {
             for own in ["issuer", "issued", "series", "seq", "relates", "documents", "log"] {
                 members.remove(own);
             }
-            let today = jiff::Zoned::now().date().to_string();
-            members.insert("decided".into(), today.into());
+            // Not by the zone of this machine, which may be anywhere: `issued` is in UTC, and no decision is of the day after.
+            let today = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date();
+            members.insert("decided".into(), today.to_string().into());
             if let Some(kind) = &self.kind {
                 members.insert("kind".into(), kind.as_str().into());
             }
@@ -163,6 +182,9 @@ impl FollowUp {
                 members.insert("reason".into(), reason.as_str().into());
             }
             members.extend(fields);
+            if let Some(decided) = &self.decided {
+                members.insert("decided".into(), decided.to_string().into());
+            }
             members.insert("relates".into(), json!([related]));
         }
         decision

@@ -16,9 +16,11 @@ use tlog::policy::Policy;
 
 use super::{Exit, Failure, LogArgs, say, say_json, show, warn};
 
+mod exposure;
 mod signed;
 
-pub(super) use signed::prepare;
+pub(super) use exposure::Exposures;
+pub(super) use signed::{prepare, read_mapping};
 
 /// Publish decisions, with a receipt for each
 #[derive(Debug, Args)]
@@ -26,7 +28,9 @@ pub(super) use signed::prepare;
     after_help = "With --issuer, each line of a .jsonl file (or file of a directory, or row of a .csv file) becomes a decision, signed with \
 --key: log, issuer, series, number and time are filled in where the line leaves them out, and --mapping FILE says how records of your own \
 become decisions. Every signed decision is noted in DIR/ISSUER.statements.jsonl before it is sent, and its receipt is \
-DIR/ISSUER-SERIES-NUMBER.tlog-proof. A line that relates to an earlier decision names it by series and seq.\n\nWithout --issuer, each line \
+DIR/ISSUER-SERIES-NUMBER.tlog-proof (hyphens of the series as _, so that no two issuers' receipts have one name). A line that relates to an earlier decision names it by series and seq. Entries stay for ever: what looks like a person in the clear \
+(a party's name without a registry number, an e-mail address, a telephone number, a day of birth) is warned about, with the line for the mapping \
+that seals it, and published all the same; --dry-run warns too, in time.\n\nWithout --issuer, each line \
 becomes an entry of the log, byte for byte, for logs that take any entries. Its receipt is \
 checked and then written to DIR, under the entry's leaf hash; the same bytes have one entry and one receipt, however often they come. \
 DIR/publish-state.jsonl says which line has which receipt.\n\nInterrupted? Run the same command again: only what is missing is \
@@ -53,7 +57,7 @@ pub(crate) struct Publish {
     /// How the lines become decisions, and which fields are sealed; client/publish-mapping.example.toml shows all
     #[arg(long, value_name = "FILE", requires = "issuer")]
     mapping: Option<PathBuf>,
-    /// Check all lines, and send and write nothing
+    /// Check all lines, warn about what looks like a person in the clear, and send and write nothing
     #[arg(long, requires = "issuer")]
     dry_run: bool,
     /// Go on when the log refuses a decision, and list those at the end

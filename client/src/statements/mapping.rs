@@ -28,6 +28,9 @@ pub struct Mapping {
     /// Paths of fields that are sealed, such as `parties[].name`.
     #[serde(default)]
     pub seal: Vec<String>,
+    /// Paths of fields that may be known to all, and that nobody is to be warned about.
+    #[serde(default)]
+    pub public: Vec<String>,
 }
 
 /// Where a field comes from.

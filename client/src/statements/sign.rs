@@ -13,6 +13,7 @@ use tlog::key::SigningKey;
 use tlog::printable::Printable;
 use tlog::proof::{MAX_PROOF_FILE, Proof};
 
+use super::exposed::{self, Exposed};
 use super::file_name;
 use super::journal::{Journal, Place, Signed};
 use super::mapping::{MapError, Mapping};
@@ -34,6 +35,7 @@ pub struct Agency {
 pub(super) struct Prepared {
     pub(super) signed: Signed,
     pub(super) disclosures: Vec<Disclosure>,
+    pub(super) exposed: Vec<Exposed>,
 }
 
 /// Why a line cannot become a statement.
@@ -141,25 +143,32 @@ impl Agency {
         if no_random {
             return Err(LineError::NoRandomNumbers);
         }
-        let draft = Draft::from_json(&Value::Object(decision))?;
-        decision::text::check(draft.line())?;
+        let (draft, exposed) = self.draft(decision)?;
         let statement = draft.sign(&[&self.key])?.to_string();
         let reference = self.mapping.reference(&columns);
         journal.take(&number, &sha256, reference.as_deref());
-        Ok(Some(Prepared { signed: Signed { place: place.clone(), sha256, number, reference, statement }, disclosures }))
+        Ok(Some(Prepared { signed: Signed { place: place.clone(), sha256, number, reference, statement }, disclosures, exposed }))
     }
 
-    /// Checks a line as [`Agency::prepare`] does, but for what it relates to.
-    pub(super) fn prepare_dry(&self, journal: &mut Journal, place: &Place, line: &[u8]) -> Result<(), LineError> {
-        let Some(Fresh { sha256, columns }) = read(journal, place, line)? else { return Ok(()) };
+    /// Checks a line as [`Agency::prepare`] does, but for what it relates to, and gives what looks like a person in it.
+    pub(super) fn prepare_dry(&self, journal: &mut Journal, place: &Place, line: &[u8]) -> Result<Vec<Exposed>, LineError> {
+        let Some(Fresh { sha256, columns }) = read(journal, place, line)? else { return Ok(Vec::new()) };
         let mut decision = self.mapping.apply(&columns)?;
         decision.remove("relates");
         let number = self.complete(journal, &mut decision)?;
         self.mapping.seal(&mut decision, &mut || [0; 16])?;
-        let draft = Draft::from_json(&Value::Object(decision))?;
-        decision::text::check(draft.line())?;
+        let (_, exposed) = self.draft(decision)?;
         journal.take(&number, &sha256, None);
-        Ok(())
+        Ok(exposed)
+    }
+
+    /// What is to be signed, and what looks like a person in it.
+    fn draft(&self, decision: Map<String, Value>) -> Result<(Draft, Vec<Exposed>), LineError> {
+        let decision = Value::Object(decision);
+        let draft = Draft::from_json(&decision)?;
+        decision::text::check(draft.line())?;
+        let exposed = decision.as_object().map(|members| exposed::find(members, &self.mapping.public));
+        Ok((draft, exposed.unwrap_or_default()))
     }
 
     /// Fills in what the line leaves out.

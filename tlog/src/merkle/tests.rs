@@ -403,6 +403,25 @@ fn mutated_consistency_and_subtree_proofs_are_refused() {
 }
 
 #[test]
+fn a_proof_tells_what_the_tree_begins_with_unless_the_verifier_is_to_know_it() {
+    let tree = Tree::new(40);
+    for n in 1..=40_u64 {
+        for m in 1..=n {
+            let (proof, size) = (tree.consistency(m, n), TreeSize::new(n));
+            let hash = proven_hash(Subtree::beginning(m), size, tree.root(n), &proof);
+            let known = m == n || m.is_power_of_two();
+            assert_eq!(hash, (!known).then(|| *tree.root(m)), "{m} in {n}");
+            for mutated in mutations(&proof) {
+                assert_eq!(proven_hash(Subtree::beginning(m), size, tree.root(n), &mutated), None, "{m} in {n}");
+            }
+        }
+    }
+    let beyond = proven_hash(Subtree::beginning(6), TreeSize::new(5), tree.root(5), &[]);
+    assert_eq!(beyond, None);
+    assert_eq!(proven_hash(Subtree::beginning(5), TreeSize::new(u64::MAX), tree.root(5), &[*tree.root(5); 64]), None);
+}
+
+#[test]
 fn an_inner_node_is_not_accepted_as_a_leaf() {
     let tree = Tree::new(16);
     let reference = Reference::new(&tree.leaves);

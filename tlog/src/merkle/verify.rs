@@ -113,7 +113,27 @@ fn refuse_excess(size: TreeSize, proof: &[Hash]) -> Result<(), VerifyError> {
     Ok(())
 }
 
-/// Hashes up from the subtree to the root. Two hashes grow side by side: of the tree, and (from the shared siblings) of the subtree.
+/// The hash that a tree has for a subtree, if `proof` leads to the root `root` of the tree of `size` leaves and contains that hash,
+/// whatever was expected there.
+///
+/// A proof contains it unless the subtree is one node of the tree: then the hash is what the verifier is supposed to have, and the answer
+/// is `None`, as for a proof that leads elsewhere. So a failed proof of consistency may still show, under the new root alone, which
+/// other tree the new one begins with.
+pub fn proven_hash(subtree: Subtree, size: TreeSize, root: &Hash, proof: &[Hash]) -> Option<Hash> {
+    refuse_excess(size, proof).ok()?;
+    if subtree.end() > size.as_u64() {
+        return None;
+    }
+    let path = Path::new(subtree, size.as_u64());
+    if path.base_is_known() || proof.len() != path.proof_len() {
+        return None;
+    }
+    let (base, siblings) = proof.split_first()?;
+    let (sub, tree) = climb(&path, base, siblings);
+    (tree == *root).then_some(sub)
+}
+
+/// Checks that the hashes lead from the subtree to the root.
 fn verify(subtree: Subtree, subtree_hash: &Hash, size: TreeSize, root: &Hash, proof: &[Hash]) -> Result<(), VerifyError> {
     let path = Path::new(subtree, size.as_u64());
     let wrong_length = VerifyError::WrongLength { expected: path.proof_len(), given: proof.len() };
@@ -121,6 +141,18 @@ fn verify(subtree: Subtree, subtree_hash: &Hash, size: TreeSize, root: &Hash, pr
         return Err(wrong_length);
     }
     let (base, siblings) = if path.base_is_known() { (subtree_hash, proof) } else { proof.split_first().ok_or(wrong_length)? };
+    let (sub, tree) = climb(&path, base, siblings);
+    if sub != *subtree_hash {
+        return Err(VerifyError::WrongSubtree);
+    }
+    if tree != *root {
+        return Err(VerifyError::WrongRoot);
+    }
+    Ok(())
+}
+
+/// Hashes up from the base of the walk. Two hashes grow side by side: (from the shared siblings) of the subtree, and of the tree.
+fn climb(path: &Path, base: &Hash, siblings: &[Hash]) -> (Hash, Hash) {
     let (mut sub, mut tree) = (*base, *base);
     for (step, sibling) in path.steps.iter().zip(siblings) {
         match step.side {
@@ -132,11 +164,5 @@ fn verify(subtree: Subtree, subtree_hash: &Hash, size: TreeSize, root: &Hash, pr
             }
         }
     }
-    if sub != *subtree_hash {
-        return Err(VerifyError::WrongSubtree);
-    }
-    if tree != *root {
-        return Err(VerifyError::WrongRoot);
-    }
-    Ok(())
+    (sub, tree)
 }

@@ -6,6 +6,7 @@ use proptest::collection::{hash_set, vec};
 use proptest::prelude::*;
 use proptest::sample::{Index, select, subsequence};
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tlog::evidence::{Branch, Evidence, ProvenHash};
 use tlog::key::{Algorithm, KeyId, KeyName, SigningKey, VerifierKey, encode_pem};
 use tlog::merkle::{self, Appender, Subtree};
 use tlog::note::{Note, Signature};
@@ -83,6 +84,31 @@ proptest! {
     }
 
     #[test]
+    fn evidence_prints_as_it_is_read_and_convicts(
+        shared in 0..30u64, small in 1..40u64, large in 1..40u64, start in 0..40u64, width in 1..40u64,
+    ) {
+        let (small, large) = (small.min(large), small.max(large));
+        let histories = [forked("one", shared, small), forked("other", shared, large)];
+        let log_keys = [key("example.com/log", Algorithm::Ed25519, 200).verifier_key().clone()];
+        let width = width % small + 1;
+        let aligned = start % (small - width + 1) / width.next_power_of_two() * width.next_power_of_two();
+        let subtree = Subtree::new(aligned, aligned + width).unwrap();
+        let made = if small == large {
+            Evidence::same_size(&histories[1].head, &histories[0].head, &log_keys)
+        } else {
+            let [one, other] = histories.map(|history| history.branch(subtree));
+            Evidence::divergent(subtree, one, other, &log_keys)
+        };
+        // The two histories differ in what is compared exactly if it reaches beyond what they share.
+        let differs = if small == large { small > shared } else { subtree.end() > shared };
+        prop_assert_eq!(made.is_ok(), differs);
+        if let Ok(evidence) = made {
+            prop_assert!(evidence.verify(&log_keys).is_ok());
+            prop_assert_eq!(Evidence::parse(&evidence.to_bytes()), Ok(evidence));
+        }
+    }
+
+    #[test]
     fn requests_to_witnesses_print_as_they_are_read(old: u64, hashes in vec(hash(), 0..=63), signed in checkpoint(), at: u64, height in 0..60u32) {
         let request = AddCheckpoint::new(TreeSize::new(old), hashes.clone(), signed.clone()).unwrap();
         prop_assert_eq!(AddCheckpoint::parse(&request.to_bytes()), Ok(request));
@@ -111,6 +137,43 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..300)) {
         parse_with_everything(&bytes);
+    }
+}
+
+/// A head of a log whose first entries all of its histories share.
+struct Forked {
+    head: SignedCheckpoint,
+    leaves: Vec<Hash>,
+}
+
+fn forked(name: &str, shared: u64, size: u64) -> Forked {
+    let entry = |i: u64| if i < shared { format!("{i}") } else { format!("{name} {i}") };
+    let leaves: Vec<Hash> = (0..size).map(|i| Hash::leaf(entry(i).as_bytes())).collect();
+    let (root, _) = grow(&leaves);
+    let checkpoint = Checkpoint::new(Origin::for_new_log("example.com/log").unwrap(), TreeSize::new(size), root);
+    let head = SignedCheckpoint::sign(&checkpoint, &[&key("example.com/log", Algorithm::Ed25519, 200)]).unwrap();
+    Forked { head, leaves }
+}
+
+fn grow(leaves: &[Hash]) -> (Hash, HashMap<merkle::Node, Hash>) {
+    let (mut appender, mut nodes) = (Appender::new(), HashMap::new());
+    for leaf in leaves {
+        let completed = |node, hash| {
+            nodes.insert(node, hash);
+        };
+        appender.append(*leaf, completed).unwrap();
+    }
+    (appender.root(), nodes)
+}
+
+impl Forked {
+    /// What the history has for a part of it.
+    fn branch(self, subtree: Subtree) -> Branch {
+        let (_, nodes) = grow(&self.leaves);
+        let part = usize::try_from(subtree.start()).unwrap()..usize::try_from(subtree.end()).unwrap();
+        let size = self.head.checkpoint().size();
+        let proof = merkle::prove_subtree(subtree, size, |node| nodes.get(&node).copied().ok_or(())).unwrap();
+        Branch { head: self.head, proven: ProvenHash { hash: grow(&self.leaves[part]).0, proof } }
     }
 }
 
@@ -164,6 +227,10 @@ fn parse_with_everything(bytes: &[u8]) {
         assert_eq!(proof.to_bytes(), bytes);
         let policy = Policy::parse(b"quorum none\n").unwrap();
         assert!(proof.verify_receipt(&policy, None).is_err());
+    }
+    if let Ok(evidence) = Evidence::parse(bytes) {
+        assert_eq!(evidence.to_bytes(), bytes);
+        assert!(evidence.verify(&[]).is_err());
     }
     if let Ok(request) = AddCheckpoint::parse(bytes) {
         assert_eq!(request.to_bytes(), bytes);

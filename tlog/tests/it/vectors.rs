@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use tlog::checkpoint::SignedCheckpoint;
+use tlog::evidence::Evidence;
 use tlog::key::{SigningKey, VerifierKey};
 use tlog::note::Note;
 use tlog::policy::Policy;
@@ -104,6 +105,10 @@ impl Vector {
             "add-checkpoint" => outcome(AddCheckpoint::parse(bytes), |request| {
                 assert_eq!(&request.to_bytes(), bytes);
                 verdict(Some(decide(&request, &self.latest(), &self.keys(), &[], 1)))
+            }),
+            "evidence" => outcome(Evidence::parse(bytes), |evidence| {
+                assert_eq!(&evidence.to_bytes(), bytes);
+                verdict(Some(evidence.verify(&self.keys())))
             }),
             "private-key" => outcome(SigningKey::parse_file(text(), self.keys().first()), |_| PARSED.to_owned()),
             _ => panic!("no parser for the directory {directory}"),

@@ -13,6 +13,7 @@ use indicatif::ProgressBar;
 use serde_json::json;
 use tlog::policy::Policy;
 
+use super::exposure::Exposures;
 use super::{Publish, log_at, progress_bar};
 use crate::commands::{Exit, Failure, LogArgs, read_file, say, say_json, show, warn, wrong_file};
 
@@ -33,12 +34,20 @@ impl Publish {
         }
         let total = self.count()?;
         let bar = if self.verbose { ProgressBar::hidden() } else { progress_bar(total) };
-        let mut told = Told { verbose: self.verbose && !self.json, bar, reasons: BTreeMap::new(), refused: 0, result: Ok(()) };
+        let mut told = Told {
+            verbose: self.verbose && !self.json,
+            bar,
+            exposures: Exposures::default(),
+            reasons: BTreeMap::new(),
+            refused: 0,
+            result: Ok(()),
+        };
         let result = run.run(&self.inputs, |event| told.tell(&event)).await;
         told.bar.finish_and_clear();
+        told.exposures.finish();
         told.result?;
         let summary = result.inspect_err(|_| warn("stopped before the end; run the same command again to go on"))?;
-        self.summarize(&summary, &told.reasons)
+        self.summarize(&summary, &told.reasons, &told.exposures)
     }
 
     fn count(&self) -> Result<u64, Failure> {
@@ -53,18 +62,26 @@ impl Publish {
     }
 
     fn dry_run(&self, run: &mut Run) -> Result<(), Failure> {
-        let mut problems: u64 = 0;
-        let good = run.dry_run(&self.inputs, |place, problem| {
-            problems += 1;
-            warn(format_args!("{place}: {problem}"));
+        let (mut problems, mut exposures) = (0_u64, Exposures::default());
+        let good = run.dry_run(&self.inputs, |event| match event {
+            Event::Unfit { place, reason } => {
+                problems += 1;
+                warn(format_args!("{place}: {reason}"));
+            }
+            Event::Exposed { place, exposed } => {
+                exposures.note(place, exposed).into_iter().for_each(warn);
+            }
+            _ => {}
         })?;
+        exposures.finish();
         say(format_args!("{}, {problems} not; nothing was sent", show::count(good, "line can be published", "lines can be published")))?;
         if problems > 0 { Err(Exit::Usage.told()) } else { Ok(()) }
     }
 
-    fn summarize(&self, summary: &Summary, reasons: &BTreeMap<String, u64>) -> Result<(), Failure> {
+    fn summarize(&self, summary: &Summary, reasons: &BTreeMap<String, u64>, exposures: &Exposures) -> Result<(), Failure> {
         if self.json {
-            say_json(&json!({ "summary": summary, "refused": reasons, "receipts": self.receipts.display().to_string() }))?;
+            let receipts = self.receipts.display().to_string();
+            say_json(&json!({ "summary": summary, "refused": reasons, "in_the_clear": exposures.json(), "receipts": receipts }))?;
         } else {
             let published = show::count(summary.published, "decision", "decisions");
             say(format_args!("{published} published, each with a receipt in {}", terminal::path(&self.receipts)))?;
@@ -113,7 +130,7 @@ pub(in crate::commands) async fn prepare(
     Ok(Ready { agency, writer, policy: Arc::new(policy) })
 }
 
-fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
+pub(in crate::commands) fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
     let text = String::from_utf8(read_file(path, MAX_MAPPING)?).map_err(|_| wrong_file(path, "it is not UTF-8 text"))?;
     toml::from_str(&text).map_err(|error| wrong_file(path, error))
 }
@@ -122,6 +139,7 @@ fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
 struct Told {
     verbose: bool,
     bar: ProgressBar,
+    exposures: Exposures,
     /// How often each reason was met.
     reasons: BTreeMap<String, u64>,
     refused: u64,
@@ -130,6 +148,13 @@ struct Told {
 
 impl Told {
     fn tell(&mut self, event: &Event<'_>) {
+        if let Event::Exposed { place, exposed } = event {
+            // Before it is sent, and no line of its own for the bar.
+            if let Some(warning) = self.exposures.note(place, exposed) {
+                self.bar.suspend(|| warn(warning));
+            }
+            return;
+        }
         self.bar.inc(1);
         match event {
             Event::Published { place, number, index } if self.verbose && self.result.is_ok() => {

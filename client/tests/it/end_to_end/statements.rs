@@ -149,6 +149,130 @@ fn a_table_becomes_decisions_that_relate_to_each_other_with_sealed_names() {
 }
 
 #[test]
+fn what_looks_like_a_person_is_warned_about_until_it_is_sealed() {
+    let (desk, log) = Desk::with_issuer();
+    let with = |name: &str, value: Value| {
+        let mut decision = decision(1);
+        decision[name] = value;
+        decision.to_string()
+    };
+    let party = |name: &str| with("parties", json!([{"role": "applicant", "name": name}]));
+    let others = (0..5).map(|n| party(&format!("Person {n}")));
+    let lines = [party("Ada Example"), party("Beam & Sons Ltd"), with("text", json!("Questions: ada@mail.example"))];
+    desk.write_lines("in.jsonl", lines.into_iter().chain(others));
+    let before = desk.size(&log);
+    let warned = |told: &str| told.matches("warning: ").count();
+
+    let told = desk.publish(0, &log, &["--dry-run", "in.jsonl"]);
+    let expected = [
+        "in.jsonl line 1: `parties[0].name`",
+        "seal = [\"parties[].name\"]",
+        "line 3: `text` has what looks like an e-mail",
+        "3 more lines: ",
+    ];
+    for part in expected {
+        assert!(told.contains(part), "{part} is missing in {told}");
+    }
+    assert!(warned(&told) == 5 && told.contains("8 lines can be published, 0 not"), "{told}");
+    assert_eq!(desk.size(&log), before);
+
+    fs::write(desk.path("half.toml"), "seal = [\"parties[].name\"]\n").unwrap();
+    fs::write(desk.path("map.toml"), "seal = [\"parties[].name\"]\npublic = [\"text\"]\n").unwrap();
+    let told = desk.publish(0, &log, &["--dry-run", "--mapping", "half.toml", "in.jsonl"]);
+    assert!(warned(&told) == 1 && told.contains("line 3"), "{told}");
+    assert_eq!(warned(&desk.publish(0, &log, &["--dry-run", "--mapping", "map.toml", "in.jsonl"])), 0);
+
+    // It warns, and the agency decides.
+    let told = desk.publish(0, &log, &["in.jsonl"]);
+    assert!(warned(&told) == 5 && told.contains("8 decisions published"), "{told}");
+    let told = desk.publish(0, &log, &["in.jsonl", "--json"]);
+    assert_eq!((warned(&told), serde_json::from_str::<Value>(&told).unwrap()["in_the_clear"].clone()), (0, json!([])), "told once");
+    desk.write_lines("more.jsonl", [party("Bo Example")]);
+    let told = desk.publish(0, &log, &["more.jsonl", "--json"]);
+    let json = told.lines().find_map(|line| serde_json::from_str::<Value>(line).ok()).unwrap();
+    assert_eq!(json["in_the_clear"], json!([{"path": "parties[].name", "sign": "name", "lines": 1}]));
+
+    fs::write(desk.path("new.json"), r#"{"parties":[{"role":"applicant","name":"Cy Example"}]}"#).unwrap();
+    let correct =
+        |seq: u64, more: &[&str]| desk.acta_at(0, &log.url, &[&["correct", &receipt(seq), "new.json"], more, &PUBLISH[1..]].concat());
+    assert_eq!(warned(&correct(1, &[])), 1);
+    assert_eq!(warned(&correct(2, &["--mapping", "map.toml"])), 0);
+    assert!(!desk.published(11).0.to_string().contains("Cy Example"));
+    assert!(fs::read_to_string(desk.path(&receipt(11).replace(".tlog-proof", ".disclosures"))).is_ok());
+}
+
+#[test]
+fn a_follow_up_is_of_the_day_in_utc_or_of_the_one_that_is_given() {
+    let (desk, log) = Desk::with_issuer();
+    desk.write_lines("in.jsonl", [decision(1).to_string()]);
+    desk.publish(0, &log, &["in.jsonl"]);
+    fs::write(desk.path("new.json"), "{}").unwrap();
+    let today = || jiff::Timestamp::now().to_string()[..10].to_owned();
+    let decided = |seq: u64, zone: &str, more: &[&str]| {
+        let at = ["--log", &log.url, "--policy", "log/policy"];
+        let receipt = receipt(seq);
+        let arguments = [&["correct", &receipt, "new.json"], &PUBLISH[1..], &at, more].concat();
+        let output = desk.command(env!("CARGO_BIN_EXE_acta"), &arguments).env("TZ", zone).output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        desk.published(seq + 1).0["decided"].as_str().unwrap().to_owned()
+    };
+    // At any moment it is another day in one of these zones.
+    for (seq, zone) in [(1, "<+14>-14"), (2, "<-12>12")] {
+        let (before, decided, after) = (today(), decided(seq, zone, &[]), today());
+        assert!(decided == before || decided == after, "{decided} in {zone}, {after} in UTC");
+    }
+    assert_eq!(decided(3, "<+14>-14", &["--decided", "2026-02-27"]), "2026-02-27");
+    assert!(
+        desk.acta_at(2, &log.url, &[&["correct", &receipt(4), "new.json", "--decided", "2026-02-30"], &PUBLISH[1..]].concat())
+            .contains("2026-03-01")
+    );
+}
+
+#[test]
+fn receipts_without_their_journal_are_not_written_over() {
+    let (desk, log) = Desk::with_issuer();
+    fs::write(desk.path("map.toml"), "seal = [\"parties[].name\"]\n").unwrap();
+    let mut private = decision(1);
+    private["parties"] = json!([{"role": "applicant", "name": "Ada Example"}]);
+    desk.write_lines("in.jsonl", [private.to_string()]);
+    desk.publish(0, &log, &["--mapping", "map.toml", "in.jsonl"]);
+    let disclosures = || fs::read_to_string(desk.path(&receipt(1).replace(".tlog-proof", ".disclosures"))).unwrap();
+    let opens = disclosures();
+    fs::remove_file(desk.path(&format!("receipts/{ISSUER}.statements.jsonl"))).unwrap();
+    let told = desk.publish(2, &log, &["--mapping", "map.toml", "in.jsonl"]);
+    assert!(told.contains("bring back the journal") && told.contains(&receipt(1)), "{told}");
+    assert_eq!(disclosures(), opens);
+}
+
+#[test]
+fn a_refusal_is_told_once() {
+    let (desk, log) = Desk::with_issuer();
+    let mut wrong = decision(1);
+    wrong["kind"] = "benefit.grant".into();
+    desk.write_lines("in.jsonl", [wrong.to_string()]);
+    for more in [["in.jsonl"].as_slice(), &["--keep-going", "in.jsonl"]] {
+        let told = desk.publish(1, &log, more);
+        assert_eq!(told.matches("may not issue decisions of").count(), 1, "{told}");
+    }
+    // Those that were on their way are told as well, each once.
+    desk.write_lines(
+        "many.jsonl",
+        (2..12).map(|number| {
+            let mut wrong = decision(number);
+            wrong["kind"] = "benefit.grant".into();
+            wrong.to_string()
+        }),
+    );
+    let told = desk.publish(1, &log, &["many.jsonl"]);
+    let mut refused: Vec<&str> =
+        told.lines().filter(|line| line.contains("may not issue decisions of")).filter_map(|line| line.split("line ").nth(1)).collect();
+    let all = refused.len();
+    refused.sort_unstable();
+    refused.dedup_by_key(|line| line.split(':').next());
+    assert!(all > 1 && refused.len() == all, "{told}");
+}
+
+#[test]
 fn a_decision_is_corrected_superseded_and_revoked_from_its_receipt() {
     let (desk, log) = Desk::with_issuer();
     desk.write_lines("in.jsonl", [decision(1).to_string()]);

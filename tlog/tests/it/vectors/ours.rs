@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tlog::evidence::{Branch, Evidence, ProvenHash};
 use tlog::key::{Algorithm, KeyName, SigningKey, VerifierKey, encode_pem};
 use tlog::merkle::{self, Appender};
 use tlog::note::{Note, Signature};
@@ -14,7 +15,7 @@ use super::{Vector, vector};
 type Named = Vec<(&'static str, Vector)>;
 
 pub(super) fn vectors() -> Named {
-    [notes(), verifier_keys(), checkpoints(), policies(), proofs(), requests(), private_keys()].concat()
+    [notes(), verifier_keys(), checkpoints(), policies(), proofs(), requests(), evidence(), private_keys()].concat()
 }
 
 const ORIGIN: &str = "example.com/log";
@@ -376,6 +377,113 @@ fn requests() -> Named {
         ("add-checkpoint/64-hashes", after("too many", "refused TooManyHashes", body(3, &junk.repeat(64), &checkpoint(7)))),
         ("add-checkpoint/bad-hash", after("three bytes", "refused Hash { line: 2 }", body(3, "AAAA\n", &checkpoint(7)))),
         ("add-checkpoint/cut-short", after("no checkpoint", "refused NoCheckpoint", "old 3\n".to_owned())),
+    ]
+}
+
+/// A head of the tree of other entries.
+fn forged(size: u64) -> SignedCheckpoint {
+    sign(&Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::new(size), tree("Forged ", size).0), &[])
+}
+
+fn evidence() -> Named {
+    let keys = [log_key().verifier_key().clone()];
+    let same_size = Evidence::same_size(&sign(&checkpoint(7), &[]), &forged(7), &keys).unwrap();
+    let branch = |prefix: &str, head: SignedCheckpoint| {
+        let size = head.checkpoint().size();
+        let (_, nodes) = tree(prefix, size.as_u64());
+        let subtree = merkle::Subtree::new(4, 6).unwrap();
+        let hash = nodes[&merkle::Node { height: 1, index: 2 }];
+        let proof = merkle::prove_subtree(subtree, size, |node| nodes.get(&node).copied().ok_or(())).unwrap();
+        Branch { head, proven: ProvenHash { hash, proof } }
+    };
+    let part = merkle::Subtree::new(4, 6).unwrap();
+    let divergent = Evidence::divergent(part, branch("Decision ", sign(&checkpoint(7), &[])), branch("Forged ", forged(12)), &keys)
+        .unwrap()
+        .to_string();
+    let (_, forged_nodes) = tree("Forged ", 12);
+    let proof = merkle::prove_consistency(TreeSize::new(7), TreeSize::new(12), |node| forged_nodes.get(&node).copied().ok_or(())).unwrap();
+    let from_proof = Evidence::from_failed_proof(&sign(&checkpoint(7), &[]), &forged(12), &proof, &keys).unwrap();
+    let [first, second] = same_size.heads().each_ref().map(|head| format!("checkpoint 5\n{head}"));
+    let (text, proven) = (same_size.to_string(), branch("Decision ", sign(&checkpoint(7), &[])).proven);
+    let with_key = |comment, expect: &str, bytes: String| vector(comment, expect, bytes).with("key", &keys[0]);
+    let refused = |comment, error: &str, bytes: String| with_key(comment, &format!("refused {error}"), bytes);
+    let other_key = key(ORIGIN, Algorithm::Ed25519, 8);
+    let not_signed = format!("Unsigned {{ second: false, error: NotSigned {{ origin: Origin(\"{ORIGIN}\") }} }}");
+    let altered_signature = {
+        let mut line = same_size.heads()[1].note().signatures()[0].clone();
+        line.bytes[40] ^= 1;
+        let note = Note::new(same_size.heads()[1].note().text(), vec![line]).unwrap();
+        text.replacen(&second, &format!("checkpoint 5\n{note}"), 1)
+    };
+    let bad = format!(
+        "Unsigned {{ second: true, error: BadSignature {{ name: KeyName(\"{ORIGIN}\"), id: KeyId({}) }} }}",
+        log_key().verifier_key().id()
+    );
+    let header = text.lines().take(2).map(|line| format!("{line}\n")).collect::<String>();
+    let continued = format!("checkpoint 5\n{}checkpoint 5\n{}", sign(&checkpoint(7), &[]), sign(&checkpoint(12), &[]));
+    let other_log = {
+        let key = key("example.com/other", Algorithm::Ed25519, 9);
+        let origin = Origin::for_new_log("example.com/other").unwrap();
+        SignedCheckpoint::sign(&Checkpoint::new(origin, TreeSize::new(8), tree("Forged ", 8).0), &[&key]).unwrap()
+    };
+    let two_logs = format!("{header}{first}checkpoint 5\n{other_log}");
+    let other_log = "NoContradiction(OtherLog { one: Origin(\"example.com/log\"), other: Origin(\"example.com/other\") })";
+    vec![
+        ("evidence/same-size", with_key("two roots of one size", "verified", text.clone())),
+        ("evidence/divergent", with_key("two trees that differ in the entries 4 and 5", "verified", divergent.clone())),
+        ("evidence/failed-proof", with_key("made of a proof that a witness refused", "verified", from_proof.to_string())),
+        (
+            "evidence/other-key",
+            vector("not the key that signed", &format!("unverified {not_signed}"), text.as_str()).with("key", other_key.verifier_key()),
+        ),
+        ("evidence/altered-signature", with_key("one bit is flipped", &format!("unverified {bad}"), altered_signature)),
+        ("evidence/one-head-twice", refused("says one thing twice", "NoContradiction(SameRoot)", format!("{header}{first}{first}"))),
+        ("evidence/two-sizes", refused("sizes alone convict nobody", "NoContradiction(DifferentSizes)", format!("{header}{continued}"))),
+        ("evidence/two-logs", refused("two logs have two histories", other_log, two_logs)),
+        ("evidence/wrong-order", refused("one finding has one file", "Order", format!("{header}{second}{first}"))),
+        (
+            "evidence/unproved-part",
+            refused(
+                "a proof that fails",
+                "NoContradiction(NotProved(WrongRoot))",
+                divergent.replacen(&proven.proof[0].to_base64(), &Hash::EMPTY_TREE.to_base64(), 1),
+            ),
+        ),
+        (
+            "evidence/other-part",
+            refused(
+                "the proof is of another part",
+                "NoContradiction(NotProved(WrongRoot))",
+                divergent.replacen("subtree 4 6", "subtree 2 4", 1),
+            ),
+        ),
+        ("evidence/other-header", refused("version 2", "Header", text.replacen("@v1", "@v2", 1))),
+        (
+            "evidence/other-kind",
+            refused(
+                "a kind that there is not",
+                "Malformed { line: 2, expected: \"`kind same-size` or `kind divergent`\" }",
+                text.replacen("same-size", "inconsistent", 1),
+            ),
+        ),
+        ("evidence/cut-short", refused("the last line is not whole", "CutShort", text.trim_end().to_owned())),
+        ("evidence/trailing", refused("a line too many", "Trailing { line: 15 }", format!("{text}\n"))),
+        (
+            "evidence/leading-zero",
+            refused(
+                "05 lines",
+                "Malformed { line: 3, expected: \"`checkpoint` and the number of its lines\" }",
+                text.replacen("checkpoint 5", "checkpoint 05", 1),
+            ),
+        ),
+        (
+            "evidence/64-hashes",
+            refused(
+                "more than any proof has",
+                "Malformed { line: 21, expected: \"`proof` and the number of its lines, at most 63\" }",
+                divergent.replacen("\nproof 3\n", "\nproof 64\n", 1),
+            ),
+        ),
     ]
 }
 

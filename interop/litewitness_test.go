@@ -1,0 +1,121 @@
+package interop
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/crypto/ssh"
+	"golang.org/x/crypto/ssh/agent"
+	"zombiezen.com/go/sqlite"
+	"zombiezen.com/go/sqlite/sqlitex"
+)
+
+// litewitness is a running witness of torchwood's.
+type litewitness struct {
+	*program
+	vkey string
+	url  string
+}
+
+// newLitewitness starts a litewitness that follows the given logs.
+func newLitewitness(t *testing.T, name string, logs ...*actaLog) *litewitness {
+	t.Helper()
+	socket, fingerprint := sshAgent(t)
+	database := filepath.Join(t.TempDir(), "litewitness.db")
+	p, address := onFreePort(t, func(address string) *program {
+		return run(t, filepath.Join(theirs, "litewitness"), "-name", name, "-key", fingerprint, "-ssh-agent", socket, "-db", database,
+			"-listen", address)
+	}, func(address string) bool {
+		response, err := client.Get("http://" + address + "/")
+		if err != nil {
+			return false
+		}
+		defer response.Body.Close()
+		return response.StatusCode == http.StatusOK
+	})
+	w := &litewitness{program: p, vkey: p.prints(t, `vkey="?([^ "]+)`)[1], url: "http://" + address}
+	if _, page := get(t, w.url+"/"); !strings.Contains(page, strings.TrimSuffix(w.vkey[:len(name)], "+")) {
+		t.Fatalf("somebody else than litewitness listens on %s: %q", address, page)
+	}
+	for _, log := range logs {
+		followLog(t, database, log)
+	}
+	return w
+}
+
+// followLog does what `witnessctl add-log` and `add-key` do. That program cannot be had from every module proxy, since a module that it
+// needs for another command is not on all of them; the two rows are what litewitness's README describes.
+func followLog(t *testing.T, database string, log *actaLog) {
+	t.Helper()
+	db, err := sqlite.OpenConn(database, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	empty := sha256.Sum256(nil)
+	root := base64.StdEncoding.EncodeToString(empty[:])
+	for _, row := range []struct {
+		query string
+		args  []any
+	}{
+		{"INSERT INTO log (origin, tree_size, tree_hash) VALUES (?, 0, ?)", []any{log.origin, root}},
+		{"INSERT INTO key (origin, key) VALUES (?, ?)", []any{log.origin, log.vkey}},
+	} {
+		if err := sqlitex.Execute(db, row.query, &sqlitex.ExecOptions{Args: row.args}); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// sshAgent runs an agent with a new key in this process, since litewitness leaves signing to one; gives its socket and the key's
+// fingerprint.
+func sshAgent(t *testing.T) (socket, fingerprint string) {
+	t.Helper()
+	_, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	keys := agent.NewKeyring()
+	if err := keys.Add(agent.AddedKey{PrivateKey: private}); err != nil {
+		t.Fatal(err)
+	}
+	signer, err := ssh.NewSignerFromKey(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// not t.TempDir(), whose paths are too long for a socket
+	dir, err := os.MkdirTemp("", "agent")
+	if err != nil {
+		t.Fatal(err)
+	}
+	socket = filepath.Join(dir, "s")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		for {
+			connection, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer connection.Close()
+				agent.ServeAgent(keys, connection)
+			}()
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		os.RemoveAll(dir)
+	})
+	return socket, ssh.FingerprintSHA256(signer.PublicKey())
+}
