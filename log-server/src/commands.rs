@@ -14,7 +14,7 @@ use log_server::data_dir::DataDir;
 use log_server::open::{OpenError, claim, look};
 use log_server::run::{Addresses, run};
 use log_server::store::{Admits, LogId, RocksOptions};
-use log_server::{backup, create, export, fsck, open as opening, rebuild};
+use log_server::{backup, create, export, fsck, open as opening, rebuild, startup};
 use ring::rand::{SecureRandom, SystemRandom};
 use serving::signals::told_to_stop;
 use tlog::checkpoint::Origin;
@@ -159,6 +159,12 @@ fn check(args: &cli::Fsck) -> anyhow::Result<ExitCode> {
     let report = fsck::check(&log.store, &log.key, anchored, &mut |done, total| progress(&bar, done, total));
     bar.finish_and_clear();
     println!("{} entries of {} bytes, and {} published heads, hashed and compared", report.entries, report.bytes, report.heads);
+    if report.published < report.entries {
+        println!(
+            "{} entries at the end are not published yet: they wait for witnesses, or for the next start",
+            report.entries - report.published
+        );
+    }
     for problem in &report.problems {
         println!("PROBLEM: {problem}");
     }
@@ -181,10 +187,11 @@ fn write_tree(args: &cli::Export) -> anyhow::Result<ExitCode> {
     let mut progress = |done, total| progress(&bar, done, total);
     let exported = if args.without_anchor {
         let log = look(&dir, RocksOptions::default())?;
-        export::export(&log.store, &log.head, &args.out, &mut progress)?
+        let published = startup::last_published(&log.store, &log.key, &log.head)?;
+        export::export(&log.store, &log.head, published.as_ref(), &args.out, &mut progress)?
     } else {
         let log = claim(&dir, RocksOptions::default())?;
-        export::export(&log.store, &log.head, &args.out, &mut progress)?
+        export::export(&log.store, &log.head, log.published.as_ref(), &args.out, &mut progress)?
     };
     bar.finish_and_clear();
     println!("{}: {} files written, {} kept from before", args.out.display(), exported.written, exported.kept);

@@ -20,10 +20,11 @@ use serving::tls::{HalfTls, TlsFiles};
 use serving::units::{ByteSize, Span};
 
 use crate::admission::{AdmissionOptions, QuotaLimits};
+use crate::gather::GatherOptions;
 use crate::log::Options;
 use crate::queue::QueueLimits;
 
-pub use file::{AdmissionSection, CacheSection, File, HttpSection, LimitsSection, LogSection, OpsSection, QueueSection};
+pub use file::{AdmissionSection, CacheSection, File, HttpSection, LimitsSection, LogSection, OpsSection, QueueSection, WitnessesSection};
 
 /// What the command line changes in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -48,10 +49,22 @@ pub struct Config {
     pub log: Options,
     /// The policy file, if not the one in the data directory.
     pub policy: Option<PathBuf>,
+    /// How the policy's witnesses are asked.
+    pub witnesses: Witnesses,
     /// Bytes of free disk space below which no entries are taken in.
     pub min_free_disk: u64,
     /// How the server's messages are printed.
     pub messages: MessagesSection,
+}
+
+/// How the policy's witnesses are asked.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Witnesses {
+    /// Intervals and bounds.
+    pub options: GatherOptions,
+    /// A PEM file of further certificate authorities.
+    pub authorities: Option<PathBuf>,
 }
 
 /// The public listener.
@@ -171,6 +184,9 @@ pub enum ConfigError {
     Level(#[from] UnknownLevel),
 }
 
+/// The longest time that a witness is waited for or left alone, in seconds.
+const MAX_WITNESS_SECONDS: u64 = 3600;
+
 /// No more connections than this: each takes a file descriptor and a few kilobytes.
 const MAX_CONNECTIONS: u32 = 1_000_000;
 
@@ -220,7 +236,21 @@ impl File {
         };
         self.messages.check()?;
         let min_free_disk = self.log.min_free_disk.0;
-        Ok(Config { http, ops, log, policy: flags.policy.or(path(self.log.policy)), min_free_disk, messages: self.messages })
+        let witnesses = self.witnesses()?;
+        Ok(Config { http, ops, log, policy: flags.policy.or(path(self.log.policy)), witnesses, min_free_disk, messages: self.messages })
+    }
+
+    fn witnesses(&self) -> Result<Witnesses, ConfigError> {
+        let WitnessesSection { min_interval, deadline, max_backlog, authorities } = &self.witnesses;
+        // A longer one would be a mistake, and nobody would wait for it.
+        at_most("witnesses.min_interval", min_interval.0.as_secs(), MAX_WITNESS_SECONDS)?;
+        at_most("witnesses.deadline", deadline.0.as_secs(), MAX_WITNESS_SECONDS)?;
+        if *max_backlog == 0 {
+            return Err(ConfigError::Zero { key: "witnesses.max_backlog" });
+        }
+        let deadline = span("witnesses.deadline", *deadline)?;
+        let options = GatherOptions { min_interval: min_interval.0, deadline, max_backlog: *max_backlog };
+        Ok(Witnesses { options, authorities: path(authorities.clone()) })
     }
 
     fn ops(&self, flags: &Flags) -> Result<Ops, ConfigError> {

@@ -8,6 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use tlog::TreeSize;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::tiles::{bundles_of, encode_entry, tiles_of};
 
@@ -25,6 +26,11 @@ pub enum ExportError {
     /// The store failed or is damaged.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// There is no head to export under.
+    #[error(
+        "no head of this log was published yet, so there is nothing to export: its witnesses have to cosign one first. Serve it, then export"
+    )]
+    NothingPublished,
     /// A file cannot be written.
     #[error("cannot write {0}: {1}. What was exported so far stays; run the same command again to go on")]
     Write(PathBuf, io::Error),
@@ -42,9 +48,18 @@ pub struct Exported {
     pub kept: u64,
 }
 
-/// Writes the log in `store`, whose newest head is `head`, into `out`. `progress` is told how many entries are done, and of how many.
-pub fn export<S: Store>(store: &S, head: &Head, out: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Exported, ExportError> {
-    startup::rebuild_edge(store, head)?;
+/// Writes the log in `store` into `out`, as far as it was published. `newest` is its newest committed head. `progress` is told how many
+/// entries are done, and of how many.
+pub fn export<S: Store>(
+    store: &S,
+    newest: &Head,
+    published: Option<&Head>,
+    out: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Exported, ExportError> {
+    startup::rebuild_edge(store, newest)?;
+    // The head of a log without entries is the one that `init` signed.
+    let head = published.or(Some(newest).filter(|head| head.size() == TreeSize::ZERO)).ok_or(ExportError::NothingPublished)?;
     let size = head.size();
     check_earlier(store, head, out)?;
     let mut tree = Tree { out, exported: Exported::default() };

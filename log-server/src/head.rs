@@ -1,13 +1,15 @@
 //! Heads: the newest committed one, and the one that the world is shown.
 //!
 //! A head is *committed* when it is durable in the store, and *published* when the log's policy allows it to be shown. Without
-//! witnesses the two are the same; the head is then published by the commit that makes it.
+//! witnesses the two are the same; the head is then published by the commit that makes it. With witnesses, [`crate::gather`] publishes
+//! it once enough of them have cosigned.
 
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use tlog::checkpoint::SignedCheckpoint;
+use tlog::checkpoint::{Checkpoint, Origin, SignCheckpointError, SignedCheckpoint};
+use tlog::key::SigningKey;
 use tlog::{Hash, TreeSize};
 use tokio::sync::watch;
 
@@ -25,8 +27,19 @@ pub struct Head {
 impl Head {
     /// The head with this signed checkpoint, made now.
     pub fn new(checkpoint: SignedCheckpoint) -> Self {
+        Head::made_at(checkpoint, SystemTime::now())
+    }
+
+    /// The head with this signed checkpoint, made or published at this time.
+    pub(crate) fn made_at(checkpoint: SignedCheckpoint, at: SystemTime) -> Self {
         let bytes = Bytes::from(checkpoint.to_bytes());
-        Head { checkpoint, bytes, at: SystemTime::now() }
+        Head { checkpoint, bytes, at }
+    }
+
+    /// The head of the log before its first entry. Every log begins with it, so signing it again says nothing new.
+    pub(crate) fn of_empty_log(origin: &Origin, key: &SigningKey) -> Result<Self, SignCheckpointError> {
+        let checkpoint = Checkpoint::new(origin.clone(), TreeSize::ZERO, Hash::EMPTY_TREE);
+        Ok(Head::new(SignedCheckpoint::sign(&checkpoint, &[key])?))
     }
 
     /// The checkpoint with its signatures.
@@ -49,7 +62,7 @@ impl Head {
         *self.checkpoint.checkpoint().root()
     }
 
-    /// When this process made or loaded the head.
+    /// When this process made or loaded the head; of one that witnesses had to cosign, when it was published.
     pub fn at(&self) -> SystemTime {
         self.at
     }
@@ -63,28 +76,36 @@ impl Head {
     }
 }
 
-/// Takes each committed head and decides when it is published.
-///
-/// So far every policy that a log can be served under has no witnesses, so this is at once.
+/// Takes each committed head and passes it on: to the world where no witnesses have to agree, else to those who ask them.
 #[derive(Debug)]
 pub(crate) struct Publisher {
-    published: watch::Sender<Arc<Head>>,
+    committed: watch::Sender<Arc<Head>>,
+    at_once: bool,
 }
 
 impl Publisher {
-    /// Starts with the head that was published last.
-    pub(crate) fn new(head: Head) -> (Self, watch::Receiver<Arc<Head>>) {
-        let (published, receiver) = watch::channel(Arc::new(head));
-        (Publisher { published }, receiver)
+    /// Shows every committed head at once, beginning with `head`.
+    pub(crate) fn at_once(head: Head) -> (Self, watch::Receiver<Arc<Head>>) {
+        Publisher::new(head, true)
+    }
+
+    /// Hands every committed head over to be cosigned first, beginning with `head`.
+    pub(crate) fn after_witnesses(head: Head) -> (Self, watch::Receiver<Arc<Head>>) {
+        Publisher::new(head, false)
+    }
+
+    fn new(head: Head, at_once: bool) -> (Self, watch::Receiver<Arc<Head>>) {
+        let (committed, receiver) = watch::channel(Arc::new(head));
+        (Publisher { committed, at_once }, receiver)
     }
 
     /// Whether a commit publishes its own head.
     pub(crate) fn publishes_at_once(&self) -> bool {
-        true
+        self.at_once
     }
 
-    /// Takes a head that is durable in the store.
+    /// Takes a head that is durable in the store and in the anchor.
     pub(crate) fn committed(&self, head: Head) {
-        self.published.send_replace(Arc::new(head));
+        self.committed.send_replace(Arc::new(head));
     }
 }

@@ -15,6 +15,7 @@ pub mod data_dir;
 mod disk;
 pub mod export;
 pub mod fsck;
+pub mod gather;
 pub mod head;
 pub mod http;
 pub mod log;

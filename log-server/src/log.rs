@@ -1,9 +1,11 @@
 //! A running log: the handle that everything else in the server uses.
 //!
 //! Writing goes through [`Log::add`]: it hashes the entry and verifies its signatures on the caller's thread, puts it into the queue, and
-//! gives a [`Ticket`].
+//! gives a [`Ticket`]. How a log is started, with witnesses or without, is in [`start`].
 //! Reading goes to the store and never beyond the published head, so that nothing is shown that the log has not signed and its policy
 //! not allowed. What is assembled from rows (full tiles and bundles) is cached, bounded by bytes.
+
+mod start;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,21 +16,21 @@ use decision::ledger::{LedgerError, Status};
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tlog::checkpoint::Origin;
-use tlog::key::{SigningKey, VerifierKey};
+use tlog::key::VerifierKey;
 use tlog::merkle::{self, Node, ProveError};
 use tlog::proof::Proof;
 use tlog::tiles::{BundleId, MAX_ENTRY, Resource, TILE_HEIGHT, Tile, TileId, encode_entry, tile_of};
 use tlog::{Hash, LeafIndex, TreeSize};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::watch;
 
 use crate::admission::{self, Admission, AdmissionOptions, Stored, Verdict};
-use crate::anchor::{Anchor, Anchored};
-use crate::head::{Head, Publisher};
+use crate::gather::{Standing, Standings};
+use crate::head::Head;
 use crate::metrics::Metrics;
 use crate::queue::{AddError, Queue, QueueLimits, Ticket};
-use crate::sequencer::{Answers, Sequencer, SequencerError};
-use crate::startup::{self, StartupError};
 use crate::store::{Admits, Damage, Store, StoreError};
+
+pub use self::start::WriteSide;
 
 /// What of a log can be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,11 +92,23 @@ struct Inner<S> {
     admission: Arc<Admission>,
     metrics: Arc<Metrics>,
     published: watch::Receiver<Arc<Head>>,
+    /// The newest head, published or not.
+    committed: watch::Receiver<Arc<Head>>,
+    /// Where heads have to be cosigned before they are published.
+    witnessed: Option<Witnessed>,
     origin: Origin,
     key: VerifierKey,
     cache: Cache<Resource, Bytes, ByBytes>,
     disk_full: AtomicBool,
     draining: AtomicBool,
+}
+
+/// What is known of a log's witnesses.
+#[derive(Debug)]
+struct Witnessed {
+    standings: Arc<Standings>,
+    /// How many entries may be committed that no published head covers before nothing more is taken in.
+    max_backlog: u64,
 }
 
 /// An entry that was checked ahead of its turn.
@@ -108,64 +122,7 @@ impl Candidate {
     }
 }
 
-/// The sequencer's thread, from outside.
-#[derive(Debug)]
-pub struct WriteSide(oneshot::Receiver<Result<(), SequencerError>>);
-
-impl WriteSide {
-    /// Resolves when the sequencer has ended: well after [`Log::close`], or with the error that it ended over. The process must then end.
-    pub async fn ended(&mut self) -> Result<(), SequencerError> {
-        (&mut self.0).await.unwrap_or(Err(SequencerError::Panicked))
-    }
-}
-
 impl<S: Store> Log<S> {
-    /// Checks that the log may be started (steps 2 to 4 of [`crate::startup`]) and starts it. Must be called in a tokio runtime.
-    /// `anchored` is what `anchor` says; it is brought up to the store's head, which may be one commit ahead, before anything leaves.
-    pub fn start(
-        store: S,
-        key: SigningKey,
-        (mut anchor, anchored): (Anchor, Anchored),
-        options: Options,
-        metrics: Arc<Metrics>,
-    ) -> Result<(Self, WriteSide), StartupError> {
-        let verifier_key = key.verifier_key().clone();
-        let head = startup::check_identity(&store, &verifier_key)?;
-        let edge = startup::rebuild_edge(&store, &head)?;
-        startup::check_anchor(&store, &head, anchored)?;
-        startup::check_ledger(&store, &head)?;
-        anchor.record(head.anchored(anchored.log_id)).map_err(StartupError::Anchor)?;
-        metrics.started(head.size());
-
-        let origin = head.checkpoint().checkpoint().origin().clone();
-        let store = Arc::new(store);
-        let queue = Arc::new(Queue::new(options.queue));
-        let admission = Arc::new(Admission::new(&store.identity()?, &verifier_key, options.admission));
-        let (publisher, published) = Publisher::new(head.clone());
-        let (answers, answered) = mpsc::unbounded_channel();
-        let sequencer = Sequencer {
-            store: Arc::clone(&store),
-            queue: Arc::clone(&queue),
-            admission: Arc::clone(&admission),
-            anchor,
-            edge,
-            signed_root: head.root(),
-            log_id: anchored.log_id,
-            origin: origin.clone(),
-            key,
-            publisher,
-            answers,
-            metrics: Arc::clone(&metrics),
-        };
-        tokio::spawn(hand_out(answered));
-        let write_side = spawn(sequencer);
-        let cache = Cache::with_weighter(cache_items(options.cache_bytes), options.cache_bytes, ByBytes);
-        let (disk_full, draining) = (AtomicBool::new(false), AtomicBool::new(false));
-        let key = verifier_key;
-        let inner = Inner { store, queue, admission, metrics, published, origin, key, cache, disk_full, draining };
-        Ok((Log { inner: Arc::new(inner) }, write_side))
-    }
-
     /// The log's name.
     pub fn origin(&self) -> &Origin {
         &self.inner.origin
@@ -245,12 +202,29 @@ impl<S: Store> Log<S> {
         self.inner.queue.depth()
     }
 
+    /// How many committed entries no published head covers.
+    pub fn backlog(&self) -> u64 {
+        let published = self.inner.published.borrow().size().as_u64();
+        self.inner.committed.borrow().size().as_u64().saturating_sub(published)
+    }
+
+    /// How it stands with the witnesses, in the policy's order; none where the policy asks for none.
+    pub fn witnesses(&self) -> Vec<Standing> {
+        self.inner.witnessed.as_ref().map(|witnessed| witnessed.standings.all()).unwrap_or_default()
+    }
+
+    /// Whether so much waits for witnesses that nothing more is taken in.
+    fn is_unwitnessed(&self) -> bool {
+        self.inner.witnessed.as_ref().is_some_and(|witnessed| self.backlog() >= witnessed.max_backlog)
+    }
+
     /// Whether entries are taken in; if not, why.
     pub fn accepting(&self) -> Result<(), AddError> {
         match self.inner.queue.closed() {
             Some(reason) => Err(reason),
             None if self.inner.draining.load(Ordering::Relaxed) => Err(AddError::ShuttingDown),
             None if self.inner.disk_full.load(Ordering::Relaxed) => Err(AddError::DiskFull),
+            None if self.is_unwitnessed() => Err(AddError::Unwitnessed),
             None => Ok(()),
         }
     }
@@ -365,6 +339,9 @@ impl<S: Store> Log<S> {
         if self.inner.disk_full.load(Ordering::Relaxed) {
             return Err(AddError::DiskFull);
         }
+        if self.is_unwitnessed() {
+            return Err(AddError::Unwitnessed);
+        }
         Ok(())
     }
 
@@ -420,35 +397,6 @@ impl<S: Store> Nodes<'_, S> {
         let within = node.height % TILE_HEIGHT;
         self.last.as_ref().and_then(|tile| tile.node(within, part.first >> within)).ok_or(broken.into())
     }
-}
-
-/// Gives each adder its index. One task for all, so that the sequencer wakes the runtime once a commit.
-async fn hand_out(mut answered: mpsc::UnboundedReceiver<Answers>) {
-    while let Some(answers) = answered.recv().await {
-        for (answer, outcome) in answers {
-            let _ = answer.send(outcome); // a client that left needs no answer
-        }
-    }
-}
-
-fn spawn<S: Store>(sequencer: Sequencer<S>) -> WriteSide {
-    /// However the thread ends, nobody waits for it any more.
-    struct Ended(Arc<Queue>);
-    impl Drop for Ended {
-        fn drop(&mut self) {
-            self.0.fail(&self.0.closed().unwrap_or(AddError::Failed));
-        }
-    }
-    let (done, ended) = oneshot::channel();
-    let guard = Ended(Arc::clone(&sequencer.queue));
-    std::thread::Builder::new()
-        .name("sequencer".into())
-        .spawn(move || {
-            let _guard = guard;
-            drop(done.send(sequencer.run())); // nobody asks any more once the server has returned
-        })
-        .expect("a thread can be started when the process starts");
-    WriteSide(ended)
 }
 
 #[derive(Clone, Debug)]

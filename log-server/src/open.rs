@@ -86,6 +86,8 @@ pub struct Claim {
     pub store: RocksStore,
     /// The newest committed head.
     pub head: Head,
+    /// The head that the world was shown last, if any was.
+    pub published: Option<Head>,
     /// The anchor.
     pub anchor: Anchor,
     /// What it says: the head's size and root.
@@ -111,6 +113,7 @@ pub fn look(dir: &DataDir, options: RocksOptions) -> Result<Look, OpenError> {
 pub fn claim(dir: &DataDir, options: RocksOptions) -> Result<Claim, OpenError> {
     let Look { lock, key, store, head, anchored } = look(dir, options)?;
     startup::rebuild_edge(&store, &head)?;
+    let published = startup::last_published(&store, &key, &head)?;
     startup::check_anchor(&store, &head, anchored.map_err(OpenError::Anchor)?)?;
     drop(store);
     let store = RocksStore::open(&dir.db(), options)?;
@@ -120,7 +123,7 @@ pub fn claim(dir: &DataDir, options: RocksOptions) -> Result<Claim, OpenError> {
     // The store may be one commit ahead. Nothing of that commit leaves before the anchor has it.
     let anchored = head.anchored(anchored.log_id);
     anchor.record(anchored).map_err(StartupError::Anchor)?;
-    Ok(Claim { lock, store, head, anchor, anchored })
+    Ok(Claim { lock, store, head, published, anchor, anchored })
 }
 
 /// How many entries the log in `dir` has, once all but the anchor has been checked.

@@ -22,6 +22,7 @@ struct Gauges {
     published_size: IntGauge,
     head_age: IntGauge,
     accepting: IntGauge,
+    backlog: IntGauge,
 }
 
 /// A log, as its operator sees it.
@@ -78,11 +79,16 @@ impl<S: Store> Operations for LogOperations<S> {
         self.gauges.published_size.set(i64::try_from(head.size().as_u64()).unwrap_or(i64::MAX));
         let age = head.at().elapsed().unwrap_or_default();
         self.gauges.head_age.set(i64::try_from(age.as_secs()).unwrap_or(i64::MAX));
+        self.gauges.backlog.set(i64::try_from(self.log.backlog()).unwrap_or(i64::MAX));
         self.gauges.accepting.set(i64::from(self.log.accepting().is_ok()));
     }
 
     fn ready(&self) -> Result<(), String> {
-        self.ready_at(Instant::now()).map_err(|reason| reason.to_string())
+        self.ready_at(Instant::now()).map_err(|reason| {
+            // Whoever reads it wants to know which of them to look at.
+            let witnesses = self.log.witnesses().iter().map(|standing| format!("\n{standing}")).collect::<String>();
+            format!("{reason}{witnesses}")
+        })
     }
 }
 
@@ -103,6 +109,7 @@ impl Gauges {
             queue_bytes: gauge(registry, "acta_log_queue_bytes", "Bytes of the entries that wait to be written.")?,
             published_size: gauge(registry, "acta_log_published_size", "Entries of the published tree.")?,
             head_age: gauge(registry, "acta_log_head_age_seconds", "Seconds since the published head was made or loaded.")?,
+            backlog: gauge(registry, "acta_log_backlog_entries", "Committed entries that no published head covers.")?,
             accepting: gauge(registry, "acta_log_accepting", "Whether the log takes entries: 1 or 0.")?,
         })
     }

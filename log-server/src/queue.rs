@@ -30,6 +30,14 @@ pub enum AddError {
     /// The queue is full.
     #[error("the log is busy: send the entry again a little later")]
     Overloaded,
+    /// The log has just started, and does not know yet whether its witnesses have seen more of it than it has.
+    #[error(
+        "the log has just started and is asking its witnesses whether they have seen more of it than it has: send the entry again in a few seconds"
+    )]
+    AskingWitnesses,
+    /// Too many entries wait for a head that enough witnesses have cosigned.
+    #[error("too many entries wait for the cosignatures of the log's witnesses: send the entry again when its published head has moved on")]
+    Unwitnessed,
     /// The disk is nearly full, so nothing new is taken in.
     #[error("the log's disk is nearly full and it takes nothing new: tell its operator; what is published stays readable")]
     DiskFull,
@@ -105,6 +113,8 @@ struct State {
     bytes: usize,
     /// Set once; what arrives afterwards gets this answer.
     closed: Option<AddError>,
+    /// Set before the log starts, until it may write; what arrives meanwhile gets this answer.
+    held: Option<AddError>,
     /// Whether the sequencer sleeps; only then is it worth a system call to wake it.
     idle: bool,
 }
@@ -120,9 +130,20 @@ impl Queue {
         (state.waiting.len(), state.bytes)
     }
 
-    /// Why nothing is taken in any more, if so.
+    /// Why nothing is taken in, now or any more, if so.
     pub(crate) fn closed(&self) -> Option<AddError> {
-        self.state().closed.clone()
+        let state = self.state();
+        state.closed.clone().or_else(|| state.held.clone())
+    }
+
+    /// Takes nothing in until [`Queue::open`]. As long as nothing comes in, the sequencer signs nothing.
+    pub(crate) fn hold(&self, reason: AddError) {
+        self.state().held = Some(reason);
+    }
+
+    /// Takes entries in from now on.
+    pub(crate) fn open(&self) {
+        self.state().held = None;
     }
 
     /// Puts entries in, in their order. Those that do not fit are refused, each by itself.
@@ -131,7 +152,7 @@ impl Queue {
         for checked in entries {
             let weight = checked.weight();
             let full = state.waiting.len() >= self.limits.entries || state.bytes + weight > self.limits.bytes;
-            let refusal = state.closed.clone().or(full.then_some(AddError::Overloaded));
+            let refusal = state.closed.clone().or_else(|| state.held.clone()).or(full.then_some(AddError::Overloaded));
             if let Some(refusal) = refusal {
                 each(Err(refusal));
                 continue;
@@ -249,6 +270,18 @@ mod tests {
         assert_eq!(push(&queue, 1).unwrap_err(), AddError::ShuttingDown);
         assert_eq!(queue.take().unwrap().len(), 1);
         assert!(queue.take().is_none());
+    }
+
+    #[test]
+    fn a_held_queue_takes_nothing_until_it_is_opened() {
+        let queue = limits(10, 100, 10, 100);
+        queue.hold(AddError::AskingWitnesses);
+        assert_eq!(push(&queue, 1).unwrap_err(), AddError::AskingWitnesses);
+        assert_eq!((queue.closed(), queue.depth()), (Some(AddError::AskingWitnesses), (0, 0)));
+        queue.open();
+        let _ticket = push(&queue, 1).unwrap();
+        queue.close(AddError::ShuttingDown);
+        assert_eq!(queue.closed(), Some(AddError::ShuttingDown));
     }
 
     #[tokio::test]

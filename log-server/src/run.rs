@@ -18,6 +18,7 @@ use tokio::sync::watch;
 
 use crate::config::{Config, Http};
 use crate::data_dir::DataDir;
+use crate::gather::{self, Clock, GatherMetrics, Gathering, HttpError, UnusablePolicy};
 use crate::http::HttpMetrics;
 use crate::log::{Log, WriteSide};
 use crate::metrics::Metrics;
@@ -49,9 +50,12 @@ pub enum RunError {
         /// The log's key.
         key: Box<VerifierKey>,
     },
-    /// The policy asks for witnesses.
-    #[error("the policy {0} has a quorum of witnesses, and this version cannot ask witnesses yet: use a policy with `quorum none`")]
-    Witnesses(PathBuf),
+    /// No log could be run under the policy.
+    #[error("the policy {0} cannot be used: {1}")]
+    Addresses(PathBuf, UnusablePolicy),
+    /// The witnesses cannot be asked.
+    #[error(transparent)]
+    Witnesses(#[from] HttpError),
     /// A listener cannot be opened.
     #[error("cannot listen on {0}: {1}. Choose another address with --listen or --ops-listen")]
     Listen(SocketAddr, io::Error),
@@ -102,7 +106,7 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     let max_connections = files::room_for_connections(config.http.max_connections, u64::try_from(MAX_OPEN_FILES).unwrap_or(0));
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let (log, mut write_side) = start(dir, &config, &metrics)?;
+    let (log, mut write_side) = start(dir, &config, &registry, &metrics)?;
     let public = listen(config.http.listen).await?;
     let operations = match config.ops.listen {
         Some(address) => Some(listen(address).await?),
@@ -147,9 +151,9 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     }
 }
 
-/// Steps 1 to 5 of [`crate::startup`], and the policy.
-fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Log<RocksStore>, WriteSide), RunError> {
-    let Claim { lock, store, head, anchor, anchored } = claim(dir, RocksOptions::default())?;
+/// Steps 1 to 5 of [`crate::startup`], and the policy. The sixth goes on while the log is read.
+fn start(dir: &DataDir, config: &Config, registry: &Registry, metrics: &Arc<Metrics>) -> Result<(Log<RocksStore>, WriteSide), RunError> {
+    let Claim { lock, store, head, anchor, anchored, .. } = claim(dir, RocksOptions::default())?;
     let key = keyfile::load_at(&dir.key(), &dir.verifier_key()).map_err(OpenError::from)?;
     let path = config.policy.clone().unwrap_or_else(|| dir.policy());
     let text = std::fs::read(&path).map_err(|error| RunError::ReadPolicy(path.clone(), error))?;
@@ -159,23 +163,35 @@ fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Log<
         Admits::Statements => tracing::info!("it takes in statements of the issuers that its registrars register"),
         Admits::Open => tracing::info!("it takes in any bytes that it is sent"),
     }
-    if !policy.has_witness_quorum() {
+    let (anchor, metrics) = ((anchor, anchored), Arc::clone(metrics));
+    let started = if policy.has_witness_quorum() {
+        tracing::info!("entries are taken in once the witnesses have said that they have seen nothing else");
+        let gathering = Gathering {
+            transport: gather::Http::new(&policy, config.witnesses.authorities.as_deref())?,
+            policy,
+            options: config.witnesses.options,
+            clock: Clock::system(),
+            metrics: GatherMetrics::new(registry)?,
+            evidence: Some(dir.root().to_owned()),
+        };
+        Log::start_with_witnesses(store, key, anchor, config.log, metrics, gathering)?
+    } else {
         tracing::info!("no witnesses: if this disk's state is ever replaced by an older copy of all of it, only readers can notice");
-    }
-    let started = Log::start(store, key, (anchor, anchored), config.log, Arc::clone(metrics))?;
+        Log::start(store, key, anchor, config.log, metrics)?
+    };
     // The lock lives as long as the process: a server that could give it up could be followed by a second one too early.
     std::mem::forget(lock);
     Ok(started)
 }
 
-/// The policy that the log is served under must accept its own heads.
+/// The policy that the log is served under must accept its own heads, and its witnesses must be such that the log can ask them.
 pub fn check_policy(path: PathBuf, text: &[u8], key: &VerifierKey) -> Result<Policy, RunError> {
     let policy = match Policy::parse(text) {
         Ok(policy) => policy,
         Err(error) => return Err(RunError::Policy(path, error)),
     };
-    if policy.has_witness_quorum() {
-        return Err(RunError::Witnesses(path));
+    if let Err(error) = gather::check_addresses(&policy) {
+        return Err(RunError::Addresses(path, error));
     }
     if !policy.logs().iter().any(|log| log.key() == key) {
         return Err(RunError::PolicyWithoutLog { path, key: Box::new(key.clone()) });

@@ -28,6 +28,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::admission::{Admission, Decided, Session};
 use crate::anchor::Anchor;
+use crate::gather::OtherHistory;
 use crate::head::{Head, Publisher};
 use crate::metrics::Metrics;
 use crate::queue::{AddError, Queue, Waiting};
@@ -65,6 +66,9 @@ pub enum SequencerError {
          start acta-log again"
     )]
     EdgeChanged,
+    /// A witness has seen another history of this log than its store has.
+    #[error(transparent)]
+    OtherHistory(#[from] Box<OtherHistory>),
     /// The tree has no room for more leaves.
     #[error("the log is full: a tree has at most 2^63 entries")]
     Full,

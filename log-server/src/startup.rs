@@ -1,4 +1,4 @@
-//! What a log is asked before it may write again: "Never fork", steps 1 to 5 of ARCHITECTURE.md.
+//! What a log is asked before it may write again: "Never fork" of ARCHITECTURE.md.
 //!
 //! A log that signs two histories is finished; a log that does not start has an operator who reads why. So everything here that is not
 //! certain is a refusal, and each refusal says what was found and what to do.
@@ -11,6 +11,9 @@
 //!    kept, is drawn from all of the entries ([`check_ledger`]).
 //! 5. What recovery read back is durable ([`RocksStore::open`] sees to that before it returns; [`crate::open`] sees to it that nothing is
 //!    opened for writing before it has passed 2 to 4).
+//! 6. The witnesses, where the policy has any, have seen nothing that the store does not have. [`crate::gather`] asks them; entries are
+//!    taken in only then. The steps before it need nothing but this machine, so this one alone may take long, and is the only one during
+//!    which the log is read already.
 
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::key::VerifierKey;
@@ -99,6 +102,15 @@ pub enum StartupError {
         /// The anchor's size.
         anchored: TreeSize,
     },
+    /// The head that was published last is none of this log's.
+    #[error(
+        "the last published head, kept for size {size}, cannot be read, does not carry this log's signature, or has another root than the \
+         stored hashes give: the store is damaged or was changed. Run `acta-log fsck --dir DIR`"
+    )]
+    BadPublishedHead {
+        /// The size that it is kept under.
+        size: TreeSize,
+    },
     /// The ledger was not drawn from exactly this tree.
     #[error(
         "the ledger, which says who may issue what, {}, and the log has {size} entries: it was being made anew, or its rows were changed. \
@@ -154,8 +166,8 @@ pub fn check_identity<S: Store>(store: &S, key: &VerifierKey) -> Result<Head, St
 pub fn rebuild_edge<S: Store>(store: &S, head: &Head) -> Result<Appender, StartupError> {
     let size = head.size();
     let Extent { entries, leaf_hashes, published } = store.extent()?;
-    // Every commit publishes its head, as long as no witnesses have to agree.
-    let heads_fit = published.unwrap_or(0) == size.as_u64();
+    // Where witnesses have to agree, the published head is behind the newest one, and most of all when none of them answered.
+    let heads_fit = published.unwrap_or(0) <= size.as_u64();
     if entries != size.as_u64() || leaf_hashes != size.as_u64() || !heads_fit {
         return Err(StartupError::ExtentDiffers { size, entries, leaf_hashes, published });
     }
@@ -169,6 +181,20 @@ pub fn rebuild_edge<S: Store>(store: &S, head: &Head) -> Result<Appender, Startu
         check_bundle(store, bundle)?;
     }
     Ok(edge)
+}
+
+/// Step 3, too: the head that the world was shown last, if any was. It is one of this very tree: `head` is the newest one.
+pub fn last_published<S: Store>(store: &S, key: &VerifierKey, head: &Head) -> Result<Option<Head>, StartupError> {
+    let Some(size) = store.extent()?.published.map(TreeSize::new) else { return Ok(None) };
+    let bad = StartupError::BadPublishedHead { size };
+    let Some((_, bytes)) = store.head_from(size)? else { return Err(bad) };
+    let Ok(signed) = SignedCheckpoint::parse(&bytes) else { return Err(bad) };
+    let published = Head::new(signed);
+    let signed = published.checkpoint().verify_log(std::slice::from_ref(key)).is_ok();
+    if !signed || published.size() != size || size > head.size() || published.root() != stored_root(store, size)? {
+        return Err(bad);
+    }
+    Ok(Some(published))
 }
 
 /// Step 4: the store has what the anchor says, and maybe more.

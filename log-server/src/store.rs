@@ -3,8 +3,9 @@
 //! The store is trusted for nothing but durability. Whoever holds its disk can stop the log; to make it sign another history they
 //! would have to get past the checks of [`crate::startup`] and the anchor, which lives outside of it.
 //!
-//! Only two things are ever written: the rows that create a log, and commits. A commit adds rows and replaces the tree state and rows of
-//! the ledger; no other row is changed or removed, so a reader needs no lock and no snapshot: what it reads below a size that was
+//! Only three things are ever written: the rows that create a log, commits, and published heads. A commit adds rows and replaces the tree
+//! state and rows of the ledger; a published head is added where witnesses have to agree first, and replaced by itself with more
+//! cosignatures. No other row is changed or removed, so a reader needs no lock and no snapshot: what it reads below a size that was
 //! committed stays.
 //!
 //! The ledger is a conclusion from the entries: who may issue what, and which decisions stand. It is written with the entries that it is
@@ -173,6 +174,14 @@ pub enum Damage {
     /// The ledger is gone, because replacing it was cut short.
     #[error("the ledger, which says who may issue what, is missing; `acta-log rebuild-ledger --dir DIR` makes it again")]
     MissingLedger,
+    /// The tiles do not prove that the tree of one size begins with that of another.
+    #[error("the stored hashes do not lead from the tree of size {old} to that of size {new}")]
+    Inconsistent {
+        /// The smaller size.
+        old: u64,
+        /// The larger size.
+        new: u64,
+    },
 }
 
 /// A durable home for one log.
@@ -185,7 +194,8 @@ pub enum Damage {
 /// **Visibility.** Once `commit` has returned, every reader on every thread sees its rows. While it runs, readers may see them or not,
 /// but no reader needs them before the tree state names their size.
 ///
-/// **Concurrency.** Reads may come from any number of threads at any time; `stage` and `commit` come from one thread.
+/// **Concurrency.** Reads may come from any number of threads at any time; `stage` and `commit` come from one thread, and `publish` from
+/// one, which may be another.
 pub trait Store: Send + Sync + 'static {
     /// Entries encoded for writing, exactly as the commit will write them.
     type Staged: Send;
@@ -204,6 +214,10 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes the staged entries and the rest of the commit in one atomic, synced batch.
     fn commit(&self, staged: Self::Staged, commit: &Commit) -> Result<(), StoreError>;
+
+    /// Writes a published head, a note, synced: it is durable when this returns `Ok`. One that is kept for that size is replaced. An error
+    /// leaves the one or the other.
+    fn publish(&self, size: TreeSize, head: &Bytes) -> Result<(), StoreError>;
 
     /// The index of each leaf hash that the log has, in the order asked.
     fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError>;

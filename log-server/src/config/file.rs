@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serving::address::AddressRange;
@@ -30,6 +31,8 @@ pub struct File {
     pub cache: CacheSection,
     /// The log itself.
     pub log: LogSection,
+    /// How the policy's witnesses are asked.
+    pub witnesses: WitnessesSection,
     /// The server's own messages.
     pub messages: MessagesSection,
 }
@@ -140,6 +143,20 @@ pub struct LogSection {
     pub min_free_disk: ByteSize,
 }
 
+/// `[witnesses]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WitnessesSection {
+    /// From one request of a witness to the next, at least; 0: none.
+    pub min_interval: Span,
+    /// How long a witness may take to cosign a head.
+    pub deadline: Span,
+    /// Entries that may be stored without a published head that covers them.
+    pub max_backlog: u64,
+    /// PEM file of further certificate authorities; empty: the web's alone.
+    pub authorities: PathBuf,
+}
+
 impl Default for HttpSection {
     fn default() -> Self {
         HttpSection {
@@ -199,6 +216,17 @@ impl Default for CacheSection {
             compressed: ByteSize::mebibytes(32),
             ledger: ByteSize::mebibytes(32),
             checkpoint_max_age: Span::seconds(1),
+        }
+    }
+}
+
+impl Default for WitnessesSection {
+    fn default() -> Self {
+        WitnessesSection {
+            min_interval: Span(Duration::from_millis(50)),
+            deadline: Span::seconds(5),
+            max_backlog: 1_000_000,
+            authorities: PathBuf::new(),
         }
     }
 }

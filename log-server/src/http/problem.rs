@@ -46,6 +46,10 @@ pub(crate) enum Problem {
     Overloaded,
     /// The disk is nearly full.
     DiskFull,
+    /// It is not known yet whether the witnesses have seen more of the log than it has.
+    AskingWitnesses,
+    /// Too much waits for cosignatures.
+    Unwitnessed,
     /// The log is shutting down.
     ShuttingDown,
     /// The log has stopped over an error.
@@ -117,6 +121,8 @@ impl From<AddError> for Problem {
             AddError::TooLarge { .. } => Problem::EntryTooLarge,
             AddError::Overloaded => Problem::Overloaded,
             AddError::DiskFull => Problem::DiskFull,
+            AddError::AskingWitnesses => Problem::AskingWitnesses,
+            AddError::Unwitnessed => Problem::Unwitnessed,
             AddError::ShuttingDown => Problem::ShuttingDown,
             AddError::Failed => Problem::WriteSideFailed,
             AddError::Refused(refused) => refusal::problem(refused),
@@ -161,7 +167,7 @@ impl Problem {
 
     /// One of each, for the test of the documentation.
     #[cfg(test)]
-    const ALL: [Problem; 21] = [
+    const ALL: [Problem; 23] = [
         Problem::EmptyEntry,
         Problem::EntryTooLarge,
         Problem::EmptyBatch,
@@ -173,6 +179,8 @@ impl Problem {
         Problem::TooManyAdds(Wait(1)),
         Problem::Overloaded,
         Problem::DiskFull,
+        Problem::AskingWitnesses,
+        Problem::Unwitnessed,
         Problem::ShuttingDown,
         Problem::WriteSideFailed,
         Problem::SlowStore,
@@ -236,7 +244,8 @@ impl Problem {
             Problem::TooManyAdds(wait) => Some(*wait),
             Problem::Refused(refused) => refusal::retry_after(refused),
             Problem::Overloaded | Problem::NotYetPublished | Problem::SlowStore => Some(Wait(1)),
-            Problem::ShuttingDown => Some(Wait(10)),
+            Problem::AskingWitnesses => Some(Wait(5)),
+            Problem::ShuttingDown | Problem::Unwitnessed => Some(Wait(10)),
             Problem::DiskFull | Problem::WriteSideFailed => Some(Wait(60)),
             _ => None,
         }
@@ -306,6 +315,18 @@ impl Problem {
                 "disk-full",
                 "The log has no room for new entries",
                 "Nothing was added, and what is published stays readable. Tell the operator of the log.",
+            ),
+            Problem::AskingWitnesses => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "asking-witnesses",
+                "The log is asking its witnesses first",
+                "Nothing was added. It has just started, and adds nothing before its witnesses have said that they have not seen more of it.",
+            ),
+            Problem::Unwitnessed => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "unwitnessed",
+                "Too much waits for the log's witnesses",
+                "Nothing was added. Too few witnesses answer, and what is published stays readable. Send the request again later.",
             ),
             Problem::ShuttingDown => (
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -7,6 +7,7 @@ use decision::ledger::{Fold, Refusal, Rules};
 use super::*;
 use crate::admission::Refused;
 use crate::fixture::{Fixture, ORIGIN, charter, decision, key, registration, statements_store};
+use crate::sequencer::SequencerError;
 use crate::store::{Fault, MemoryStore};
 
 async fn add(log: &Log<MemoryStore>, entry: Bytes) -> Result<u64, AddError> {

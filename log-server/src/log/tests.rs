@@ -7,7 +7,9 @@ use tlog::policy::Policy;
 use tlog::tiles::{bundles_of, parse_bundle, tiles_of};
 
 use super::*;
+use crate::anchor::Anchor;
 use crate::fixture::{Fixture, add, entry, fill, identity, key};
+use crate::sequencer::SequencerError;
 use crate::store::{Fault, MemoryStore};
 
 fn reference_root(count: u64) -> Hash {

@@ -26,7 +26,7 @@ fn sequencer(fixture: &Fixture, store: &Arc<MemoryStore>) -> Sequencer<MemorySto
         log_id: identity().log_id,
         origin: Origin::for_new_log(ORIGIN).unwrap(),
         key: key(),
-        publisher: Publisher::new(head).0,
+        publisher: Publisher::at_once(head).0,
         answers: mpsc::unbounded_channel().0,
         metrics: Arc::new(Metrics::new(&Registry::new()).unwrap()),
     }
@@ -55,7 +55,7 @@ fn an_anchor_that_cannot_be_written_stops_it_before_anything_leaves() {
     let (fixture, store) = Fixture::new();
     let store = Arc::new(store);
     let mut sequencer = sequencer(&fixture, &store);
-    let (publisher, published) = Publisher::new(Head::new(SignedCheckpoint::parse(&empty_tree().checkpoint).unwrap()));
+    let (publisher, published) = Publisher::at_once(Head::new(SignedCheckpoint::parse(&empty_tree().checkpoint).unwrap()));
     let (answers, mut answered) = mpsc::unbounded_channel();
     (sequencer.publisher, sequencer.answers) = (publisher, answers);
     sequencer.anchor = Anchor::unwritable(&fixture.dir.path().join("anchor"));

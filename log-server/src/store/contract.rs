@@ -150,6 +150,21 @@ fn only_published_heads_are_found_and_the_smallest_first<R: Reopen>() {
     assert_eq!(home.store().extent().unwrap().published, Some(5));
 }
 
+fn a_published_head_is_kept_under_its_size_and_gives_way_to_itself_with_more_lines<R: Reopen>() {
+    let mut home = R::create();
+    let edge = commit(home.store(), Appender::new(), 3, false);
+    assert_eq!(home.store().extent().unwrap().published, None);
+    let head = home.store().tree().unwrap().checkpoint;
+    let more = Bytes::from([&head[..], "— w.test AAAAAA==\n".as_bytes()].concat());
+    for bytes in [&head, &more] {
+        home.store().publish(TreeSize::new(3), bytes).unwrap();
+        commit(home.store(), edge.clone(), 4, false);
+        home = home.reopen();
+        assert_eq!(home.store().head_from(TreeSize::ZERO).unwrap(), Some((TreeSize::new(3), bytes.clone())));
+        assert_eq!(home.store().extent().unwrap().published, Some(3));
+    }
+}
+
 fn what_is_only_staged_leaves_no_trace<R: Reopen>() {
     let home = R::create();
     drop(home.store().stage(LeafIndex::new(0), &[entry(0)]));
@@ -204,6 +219,7 @@ contract!(
     what_was_committed_is_read_back_before_and_after_reopening,
     every_narrower_tile_is_a_prefix_of_the_wider,
     only_published_heads_are_found_and_the_smallest_first,
+    a_published_head_is_kept_under_its_size_and_gives_way_to_itself_with_more_lines,
     what_is_only_staged_leaves_no_trace,
     the_ledger_is_written_with_the_entries_and_read_back_in_order,
 );

@@ -27,6 +27,8 @@ pub enum Fault {
 pub struct MemoryStore {
     rows: Mutex<Rows>,
     faults: Mutex<Faults>,
+    /// How many heads may still be published before that fails, if a test wants it to.
+    publishable: Mutex<Option<usize>>,
     released: Condvar,
 }
 
@@ -71,6 +73,11 @@ impl MemoryStore {
     /// Lets the next commit run into `fault`; faults queue up.
     pub fn plan(&self, fault: Fault) {
         self.faults().planned.push_back(fault);
+    }
+
+    /// Lets publishing a head fail, with nothing written, once `count` more heads were published.
+    pub fn fail_publishing_after(&self, count: usize) {
+        *self.publishable.lock().unwrap_or_else(PoisonError::into_inner) = Some(count);
     }
 
     /// Lets commits that wait, and all later ones, go on.
@@ -151,7 +158,7 @@ impl MemoryStore {
     }
 
     fn holding(rows: Rows) -> Self {
-        MemoryStore { rows: Mutex::new(rows), faults: Mutex::default(), released: Condvar::new() }
+        MemoryStore { rows: Mutex::new(rows), faults: Mutex::default(), publishable: Mutex::default(), released: Condvar::new() }
     }
 
     fn rows(&self) -> MutexGuard<'_, Rows> {
@@ -224,6 +231,14 @@ impl Store for MemoryStore {
             rows.ledger_size = Some(commit.tree.size);
         }
         if fault == Some(Fault::FailAfterWriting) { Err(StoreError::Injected) } else { Ok(()) }
+    }
+
+    fn publish(&self, size: TreeSize, head: &Bytes) -> Result<(), StoreError> {
+        if let Some(left) = &mut *self.publishable.lock().unwrap_or_else(PoisonError::into_inner) {
+            *left = left.checked_sub(1).ok_or(StoreError::Injected)?;
+        }
+        self.rows().heads.insert(size.as_u64(), head.clone());
+        Ok(())
     }
 
     fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {

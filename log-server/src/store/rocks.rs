@@ -6,7 +6,7 @@
 //! | `entries` | index, u64 | the entry |
 //! | `tiles` | level u8, tile number u64, first offset u8 | the hashes that one commit added to that tile |
 //! | `leaves` | leaf hash | index, u64 |
-//! | `heads` | tree size u64 | each published head |
+//! | `heads` | tree size u64 | each published head, with the cosignatures gathered |
 //! | `ledger` | as the crate `decision` has it, and `size` | what the entries say of issuers and decisions; up to which tree size |
 //!
 //! All numbers are big-endian, so that keys sort as their numbers do. Except for leaf hashes keys only grow, so compaction mostly moves
@@ -190,6 +190,14 @@ impl RocksStore {
         Ok(self.db.write_opt(batch, &options)?)
     }
 
+    /// RocksDB tries failed background writes again by itself; over an error of the store nothing goes on here.
+    fn check_background(&self) -> Result<(), StoreError> {
+        match self.db.property_int_value(rocksdb::properties::BACKGROUND_ERRORS)? {
+            Some(0) | None => Ok(()),
+            Some(_) => Err(StoreError::Background),
+        }
+    }
+
     /// Calls `visit` with each row whose key is in `from..to`, in order, until it says `false`.
     fn scan(
         &self,
@@ -291,11 +299,14 @@ impl Store for RocksStore {
             batch.put_cf(ledger, LEDGER_SIZE, commit.tree.size.as_u64().to_be_bytes());
         }
         self.write(batch)?;
-        // RocksDB tries failed background writes again by itself; over an error of the store nothing goes on here.
-        match self.db.property_int_value(rocksdb::properties::BACKGROUND_ERRORS)? {
-            Some(0) | None => Ok(()),
-            Some(_) => Err(StoreError::Background),
-        }
+        self.check_background()
+    }
+
+    fn publish(&self, size: TreeSize, head: &Bytes) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        batch.put_cf(self.family(HEADS), size.as_u64().to_be_bytes(), head);
+        self.write(batch)?;
+        self.check_background()
     }
 
     fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {
