@@ -22,7 +22,7 @@ use acta_client::terminal;
 use acta_client::verified::{ReadError, VerifiedLog};
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
-use tlog::policy::{MAX_POLICY, Policy, TrustedLog, WitnessedBy};
+use tlog::policy::{MAX_POLICY, Policy, Since, TrustedLog, VerifiedCheckpoint, Vote};
 use tlog::printable::Printable;
 
 mod audit;
@@ -269,8 +269,8 @@ struct LogArgs {
     #[arg(long, value_name = "URL|DIR", env = "ACTA_LOG", hide_env_values = true)]
     log: Option<Location>,
     /// The policy file: the log's key, and which witnesses must have signed
-    #[arg(long, value_name = "FILE", env = "ACTA_POLICY", hide_env_values = true)]
-    policy: PathBuf,
+    #[arg(long, value_name = "FILE", env = "ACTA_POLICY", hide_env_values = true, required = true)]
+    policy: Option<PathBuf>,
     /// Which log of the policy is meant, by its name. Needed only if the policy lists several and the address does not tell
     #[arg(long, value_name = "ORIGIN")]
     origin: Option<String>,
@@ -296,9 +296,18 @@ struct CacheArgs {
 impl LogArgs {
     /// The policy for the one log that is meant: no other may answer for it.
     fn policy(&self) -> Result<Policy, Failure> {
-        let policy = read_policy(&self.policy)?;
+        let policy = read_policy(self.policy_file()?)?;
         let origin = self.origin(&policy)?;
-        policy.only(&origin).ok_or_else(|| wrong_file(&self.policy, format_args!("it does not list the log {}", Printable(origin))))
+        policy.only(&origin).ok_or_else(|| self.wrong_policy(format_args!("it does not list the log {}", Printable(origin))))
+    }
+
+    /// Where the policy is. Only a command that can do without makes it optional.
+    fn policy_file(&self) -> Result<&Path, Failure> {
+        self.policy.as_deref().ok_or_else(|| Exit::Usage.because("whom to believe? Give --policy FILE"))
+    }
+
+    fn wrong_policy(&self, reason: impl Display) -> Failure {
+        wrong_file(self.policy.as_deref().unwrap_or(Path::new("--policy")), reason)
     }
 
     /// The log that is meant: the one that is named, or else the only one at the address that is given, or else the only one there is.
@@ -313,9 +322,9 @@ impl LogArgs {
         let candidates = if here.is_empty() { all } else { here };
         if candidates.len() > 1 {
             let list = candidates.iter().map(|origin| Printable(origin).to_string()).collect::<Vec<_>>().join(", ");
-            return Err(wrong_file(&self.policy, format_args!("which of its logs? Give --origin with one of: {list}")));
+            return Err(self.wrong_policy(format_args!("which of its logs? Give --origin with one of: {list}")));
         }
-        candidates.into_iter().next().ok_or_else(|| wrong_file(&self.policy, "it lists no log"))
+        candidates.into_iter().next().ok_or_else(|| self.wrong_policy("it lists no log"))
     }
 
     fn options(&self) -> Result<Options, Failure> {
@@ -338,7 +347,7 @@ impl LogArgs {
         }
         // A log has several lines if it has several keys.
         match policy.logs().iter().find_map(TrustedLog::url) {
-            Some(url) => url.parse().map_err(|error| wrong_file(&self.policy, error)),
+            Some(url) => url.parse().map_err(|error| self.wrong_policy(error)),
             None => Err(Exit::Usage.because("where is the log? The policy has no address for it; give --log URL")),
         }
     }
@@ -426,10 +435,18 @@ fn entries_bar(entries: u64) -> ProgressBar {
     ProgressBar::new(entries).with_style(style.expect("the template is valid"))
 }
 
-/// The witnesses of a checkpoint, for scripts.
-fn witnesses_json(cosigned: &[WitnessedBy]) -> serde_json::Value {
-    let one = |c: &WitnessedBy| serde_json::json!({ "witness": c.witness().to_string(), "time": c.timestamp() });
-    cosigned.iter().map(one).collect()
+/// Adds to what scripts are told of a checkpoint: which keys cosigned it, and how those whom the policy counts stand to it.
+fn add_witnesses(json: &mut serde_json::Value, policy: &Policy, head: &VerifiedCheckpoint) {
+    let cosigned = head.cosignatures().iter();
+    json["witnesses"] = cosigned.map(|c| serde_json::json!({ "witness": c.witness().to_string(), "time": c.timestamp() })).collect();
+    let tally = policy.tally(head.cosignatures());
+    let one = |vote: &Vote| {
+        let time = vote.cosigned.and_then(|since| if let Since::Time(seconds) = since { Some(seconds) } else { None });
+        serde_json::json!({ "name": vote.name.to_string(), "signed": vote.cosigned.is_some(), "time": time })
+    };
+    let votes: Vec<_> = tally.votes.iter().map(one).collect();
+    json["quorum"] =
+        if votes.is_empty() { serde_json::Value::Null } else { serde_json::json!({ "needed": tally.threshold, "votes": votes }) };
 }
 
 /// A line of JSON on standard output.

@@ -191,7 +191,7 @@ pub enum NotEvidence {
 #[non_exhaustive]
 pub enum VerifyEvidenceError {
     /// The log did not sign one of the checkpoints.
-    #[error("this convicts nobody: the {} of the two checkpoints is not shown to be the log's. {error}", ["first", "second"][usize::from(*second)])]
+    #[error("this convicts nobody, since the {} of its two checkpoints is not shown to be the log's: {error}", ["first", "second"][usize::from(*second)])]
     Unsigned {
         /// Whether it is the second in the file.
         second: bool,

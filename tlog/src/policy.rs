@@ -11,6 +11,7 @@
 
 mod parse;
 mod refusal;
+mod tally;
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -21,6 +22,7 @@ use crate::note::{BadLine, verify_lines};
 
 pub use parse::{MAX_DEFINITIONS, MAX_POLICY, PolicyError, PolicyProblem};
 pub use refusal::{UnmetGroup, VerifyPolicyError};
+pub use tally::{Since, Tally, Vote};
 
 /// Which logs to believe and what their witnesses must have said.
 ///
@@ -411,8 +413,18 @@ impl Policy {
                     let Group { name, threshold, members } = &self.groups[i];
                     pending.extend(members.iter().rev());
                     if !met[i] {
-                        let members = members.iter().map(|&member| self.member_name(member).clone()).collect();
-                        unmet.push(UnmetGroup { name: name.clone(), threshold: *threshold, members });
+                        let holds = |member: Member| match member {
+                            Member::Witness(i) => cosigned[i],
+                            Member::Group(i) => met[i],
+                        };
+                        let (signed, unsigned) = members.iter().partition(|&&member| holds(member));
+                        let names = |members: Vec<Member>| members.into_iter().map(|member| self.member_name(member).clone()).collect();
+                        unmet.push(UnmetGroup {
+                            name: name.clone(),
+                            threshold: *threshold,
+                            signed: names(signed),
+                            unsigned: names(unsigned),
+                        });
                     }
                 }
                 Member::Witness(i) => if cosigned[i] { &mut have } else { &mut missing }.push(self.witnesses[i].name.clone()),

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::json;
 use tlog::printable::Printable;
 
-use super::{Exit, Failure, LogArgs, entries_bar, own_directories, say, say_json, show};
+use super::{Exit, Failure, LogArgs, add_witnesses, entries_bar, own_directories, say, say_json, show};
 
 /// Read a whole log again and check all of it
 #[derive(Debug, Args)]
@@ -51,7 +51,7 @@ impl Audit {
         let seconds = started.elapsed().as_secs_f64();
         let checkpoint = log.checkpoint();
         if self.json {
-            return say_json(&json!({
+            let mut json = json!({
                 "good": true,
                 "origin": checkpoint.origin().as_str(),
                 "size": checkpoint.size().as_u64(),
@@ -59,14 +59,21 @@ impl Audit {
                 "entry_bytes": audited.bytes,
                 "previous_size": audited.previous.map(tlog::TreeSize::as_u64),
                 "seconds": seconds,
-            }));
+            });
+            add_witnesses(&mut json, &policy, log.head());
+            return say_json(&json);
         }
         let continues = match audited.previous {
             Some(size) => format!("It continues the log of the last audit ({}).", show::count(size.as_u64(), "entry", "entries")),
             None => "This is the first audit of this log here; the next one will check that it continues this one.".to_owned(),
         };
         let size = show::count(checkpoint.size().as_u64(), "entry", "entries");
-        say(format_args!("{}: good. All of its {size} are what it signed ({seconds:.1} s).\n{continues}", Printable(checkpoint.origin())))
+        let witnesses = match show::witnesses(&policy.tally(log.head().cosignatures())) {
+            Some(witnesses) => format!("Its head is witnessed by {witnesses}."),
+            None => "No witness has signed its head, and the policy wants none.".to_owned(),
+        };
+        let origin = Printable(checkpoint.origin());
+        say(format_args!("{origin}: good. All of its {size} are what it signed ({seconds:.1} s).\n{witnesses}\n{continues}"))
     }
 
     fn state_directory(&self) -> Result<PathBuf, Failure> {

@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 use tlog::printable::Printable;
 
-use super::{CacheArgs, Failure, LogArgs, say, say_json, show, witnesses_json, write_out};
+use super::{CacheArgs, Failure, LogArgs, add_witnesses, say, say_json, show, write_out};
 
 /// Fetch a log's latest checkpoint and check it
 #[derive(Debug, Args)]
@@ -27,6 +27,7 @@ pub(crate) struct Checkpoint {
 
 impl Checkpoint {
     pub(crate) async fn run(&self) -> Result<(), Failure> {
+        let policy = self.log.policy()?;
         let log = self.log.open(&CacheArgs { cache: None, no_cache: true }).await?;
         let (head, checkpoint) = (log.head(), log.checkpoint());
         let note = head.signed().to_bytes();
@@ -37,20 +38,18 @@ impl Checkpoint {
             return write_out(None, &note);
         }
         if self.json {
-            return say_json(&json!({
+            let mut json = json!({
                 "origin": checkpoint.origin().as_str(),
                 "size": checkpoint.size().as_u64(),
                 "root": checkpoint.root().to_base64(),
-                "witnesses": witnesses_json(head.cosignatures()),
-            }));
+            });
+            add_witnesses(&mut json, &policy, head);
+            return say_json(&json);
         }
         say(format_args!("log:       {}", Printable(checkpoint.origin())))?;
         say(format_args!("size:      {}", show::count(checkpoint.size().as_u64(), "entry", "entries")))?;
         say(format_args!("root:      {}", checkpoint.root().to_base64()))?;
-        let witnesses = match head.cosignatures() {
-            [] => "none, and the policy wants none".to_owned(),
-            cosigned => show::cosigned(cosigned),
-        };
-        say(format_args!("witnesses: {witnesses}"))
+        let witnesses = show::witnesses(&policy.tally(head.cosignatures()));
+        say(format_args!("witnesses: {}", witnesses.as_deref().unwrap_or("none, and the policy wants none")))
     }
 }

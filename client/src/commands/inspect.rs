@@ -9,6 +9,7 @@ use acta_client::registrar::Collected;
 use acta_client::terminal;
 use clap::Args;
 use tlog::checkpoint::SignedCheckpoint;
+use tlog::evidence::Evidence;
 use tlog::key::VerifierKey;
 use tlog::note::Note;
 use tlog::policy::Policy;
@@ -17,7 +18,10 @@ use tlog::tiles::Resource;
 
 use super::{Exit, Failure, read_file, stdout};
 
+mod evidence;
 mod explain;
+
+pub(super) use evidence::contradiction;
 
 /// The largest bundle there can be; every other file is smaller.
 const MAX_FILE: usize = 256 * (2 + 65_535);
@@ -25,7 +29,7 @@ const MAX_FILE: usize = 256 * (2 + 65_535);
 /// Say in plain words what a file is
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Understands receipts, statements, checkpoints and other signed notes, policies, keys, tiles, entry bundles, and what acta itself \
+    after_help = "Understands receipts, evidence against a log, statements, checkpoints and other signed notes, policies, keys, tiles, entry bundles, and what acta itself \
 keeps. Nothing is verified: see `acta verify` for that. Secrets are not printed.\n\nExample:\n  acta inspect permit.tlog-proof"
 )]
 pub(crate) struct Inspect {
@@ -59,6 +63,12 @@ fn explain(path: &Path, bytes: &[u8]) -> Option<String> {
         return Some(match Proof::parse(bytes) {
             Ok(proof) => explain::receipt(&proof),
             Err(error) => format!("This wants to be a receipt (C2SP tlog-proof), but cannot be read: {error}.\n"),
+        });
+    }
+    if text.starts_with("acta-evidence") {
+        return Some(match Evidence::parse(bytes) {
+            Ok(evidence) => evidence::explain(&evidence),
+            Err(error) => format!("This wants to be evidence against a log, and proves nothing: {error}.\n"),
         });
     }
     if text.contains("PRIVATE KEY-----") || text.starts_with("PRIVATE+KEY+") {
@@ -104,8 +114,9 @@ mod tests {
     use super::*;
 
     /// How files of ours begin, so that arbitrary bytes get past the first look.
-    const BEGINNINGS: [&str; 9] = [
+    const BEGINNINGS: [&str; 10] = [
         "",
+        "acta-evidence@v1: one log signed two histories\nkind divergent\nsubtree 0 5\ncheckpoint 5\n",
         "c2sp.org/tlog-proof@v1\nindex 1\n",
         "PRIVATE+KEY+",
         "-----BEGIN PRIVATE KEY-----\n",

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 use tlog::Hash;
-use tlog::policy::WitnessedBy;
+use tlog::policy::{Since, Tally, Vote};
 use tlog::printable::{Printable, is_printable};
 
 /// Text of an entry, or of anything else that a stranger wrote: what a terminal would act on is replaced.
@@ -40,13 +40,29 @@ pub(crate) fn time(seconds: u64) -> String {
     time.map_or_else(|| format!("second {seconds}"), |time| time.to_string())
 }
 
-/// Who cosigned, and when.
-pub(crate) fn cosigned(cosigned: &[WitnessedBy]) -> String {
-    let one = |c: &WitnessedBy| match c.timestamp() {
-        None => Printable(c.witness()).to_string(),
-        Some(seconds) => format!("{} ({})", Printable(c.witness()), time(seconds.get())),
+/// Who cosigned, and when, and who of those whom the policy counts did not; `None` if it counts none and none cosigned.
+pub(crate) fn witnesses(tally: &Tally) -> Option<String> {
+    let name = |vote: &Vote| Printable(&vote.name).to_string();
+    let signed = |vote: &Vote| match vote.cosigned? {
+        Since::Unknown => Some(name(vote)),
+        Since::Time(seconds) => Some(format!("{} ({})", name(vote), time(seconds.get()))),
     };
-    cosigned.iter().map(one).collect::<Vec<_>>().join(", ")
+    let list = |votes: &[Vote]| votes.iter().filter_map(signed).collect::<Vec<_>>();
+    let (counted, uncounted) = (list(&tally.votes), list(&tally.uncounted));
+    let missing: Vec<_> = tally.votes.iter().filter(|vote| vote.cosigned.is_none()).map(name).collect();
+    let mut parts = Vec::new();
+    match tally.votes.len() {
+        0 => {}
+        1 => parts.push(counted.join(", ")),
+        all => parts.push(format!("{} of {all} ({} needed): {}", counted.len(), tally.threshold, counted.join(", "))),
+    }
+    if !missing.is_empty() {
+        parts.push(format!("not by {}", missing.join(", ")));
+    }
+    if !uncounted.is_empty() {
+        parts.push(format!("uncounted: {}", uncounted.join(", ")));
+    }
+    (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 #[cfg(test)]

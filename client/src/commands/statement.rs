@@ -151,7 +151,7 @@ impl Submit {
 impl Passing {
     /// The name of the log that the statement will be for.
     pub(super) fn log(&self) -> Result<String, Failure> {
-        self.log.origin(&read_policy(&self.log.policy)?)
+        self.log.origin(&read_policy(self.log.policy_file()?)?)
     }
 
     /// When it is issued.

@@ -1,4 +1,5 @@
-//! `acta verify`: receipts, offline; of statements also in words, and with the log's help whether they still stand.
+//! `acta verify`: receipts, offline; of statements also in words, and with the log's help whether they still stand. And evidence against
+//! a log.
 
 use std::ffi::OsStr;
 use std::io;
@@ -8,31 +9,42 @@ use acta_client::{durable, terminal};
 use clap::Args;
 use decision::statement::Statement;
 use serde_json::{Value, json};
+use tlog::key::VerifierKey;
 use tlog::policy::Policy;
 use tlog::printable::Printable;
 use tlog::proof::{MAX_PROOF_FILE, Proof, VerifiedReceipt};
 use tlog::tiles::MAX_ENTRY;
 
+use self::convict::LogKey;
 use self::online::Online;
 use self::said::{Beside, Said};
-use super::{CacheArgs, Exit, Failure, LogArgs, read_file, read_policy, say, say_json, show, warn, witnesses_json, wrong_file};
+use super::{CacheArgs, Exit, Failure, LogArgs, add_witnesses, read_file, read_policy, say, say_json, show, warn, wrong_file};
 
+mod convict;
 mod online;
 mod said;
 
-/// Check receipts, offline
+/// Check receipts, offline; or evidence against a log
 #[derive(Debug, Args)]
+#[command(mut_arg("policy", |policy| policy.required(false).required_unless_present("log_keys")))]
 #[command(after_help = "A good receipt shows that the log in the policy has published exactly this entry, and that as many witnesses as \
 the policy wants have seen it. Nothing is asked of any server.\n\nIf the entry is a statement, it is shown in words. Whether its issuer's key was \
 in force, and whether it was corrected, superseded or revoked since, only later and earlier entries tell: with --online all of the log is read \
-and judged here.\n\nExamples:\n  acta verify --policy policy receipts/*.tlog-proof\n  \
+and judged here.\n\nWith --evidence the question is another one: whether the file proves that a log signed two histories. That takes the log's \
+public key, from the policy or from --log-key, and nothing else.\n\nExamples:\n  acta verify --policy policy receipts/*.tlog-proof\n  \
 acta verify --policy policy permit.tlog-proof --entry permit.json\n  acta verify --policy policy permit.tlog-proof --document plan.pdf \
---disclosure permit.disclosures\n  acta verify --policy policy permit.tlog-proof --online --log https://log.example\n\nExit status: \
-0 all are good; 1 at least one is not; 2 a file cannot be read; 3 the log could not be asked.")]
+--disclosure permit.disclosures\n  acta verify --policy policy permit.tlog-proof --online --log https://log.example\n  acta verify --evidence 5f0c.acta-evidence --log-key log.vkey\n\nExit status: \
+0 all are good, or the evidence proves it; 1 at least one is not, or the evidence proves nothing; 2 a file cannot be read; 3 the log could not be asked.")]
 pub(crate) struct Verify {
     /// Receipts (.tlog-proof), or directories with receipts in them
-    #[arg(required = true, value_name = "RECEIPT")]
+    #[arg(required_unless_present = "evidence", value_name = "RECEIPT")]
     receipts: Vec<PathBuf>,
+    /// A file of evidence (.acta-evidence) that a log signed two histories
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["receipts", "entry", "documents", "disclosures", "issuer_keys", "online", "quiet"])]
+    evidence: Option<PathBuf>,
+    /// A public key of the log, or a file with one (.vkey), in place of a policy; may be given several times
+    #[arg(long = "log-key", value_name = "VKEY", requires = "evidence")]
+    log_keys: Vec<LogKey>,
     /// The entry that the receipt must be for: needed if the receipt does not carry it, compared if it does
     #[arg(long, value_name = "FILE")]
     entry: Option<PathBuf>,
@@ -71,10 +83,16 @@ struct Good {
 
 impl Verify {
     pub(crate) async fn run(&self) -> Result<(), Failure> {
+        if let Some(evidence) = &self.evidence {
+            return convict::convict(evidence, &self.log_keys()?, self.json);
+        }
+        if !self.log_keys.is_empty() {
+            return Err(Exit::Usage.because("--log-key goes with --evidence; what a receipt needs, a policy says (--policy FILE)"));
+        }
         let policy = match &self.log.origin {
             Some(_) => self.log.policy()?,
             // Receipts may be of several logs.
-            None => read_policy(&self.log.policy)?,
+            None => read_policy(self.log.policy_file()?)?,
         };
         let receipts = self.expand()?;
         let beside = self.beside(receipts.len())?;
@@ -97,7 +115,7 @@ impl Verify {
                 Err(reason) => Err(reason),
             };
             *(if result.is_ok() { &mut good } else { &mut bad }) += 1;
-            self.tell(path, result)?;
+            self.tell(path, &policy, result)?;
         }
         if !self.json && receipts.len() > 1 {
             let unread = if unread > 0 { format!(", {unread} not readable") } else { String::new() };
@@ -108,6 +126,18 @@ impl Verify {
             (0, _) => Err(Exit::Usage.told()),
             _ => Err(Exit::Refused.told()),
         }
+    }
+
+    /// The keys that were given for the log, or else those of the policy.
+    fn log_keys(&self) -> Result<Vec<VerifierKey>, Failure> {
+        if !self.log_keys.is_empty() {
+            return convict::load_keys(&self.log_keys);
+        }
+        let policy = match &self.log.origin {
+            Some(_) => self.log.policy()?,
+            None => read_policy(self.log.policy_file()?)?,
+        };
+        Ok(policy.log_keys())
     }
 
     /// The files that are to fit the one receipt.
@@ -153,13 +183,13 @@ impl Verify {
         Ok(())
     }
 
-    fn tell(&self, path: &Path, result: Result<Good, String>) -> Result<(), Failure> {
+    fn tell(&self, path: &Path, policy: &Policy, result: Result<Good, String>) -> Result<(), Failure> {
         let (name, path) = (path.display().to_string(), terminal::path(path));
         match result {
-            Ok(good) if self.json => say_json(&good.json(&name)),
+            Ok(good) if self.json => say_json(&good.json(&name, policy)),
             Err(reason) if self.json => say_json(&json!({ "receipt": name, "good": false, "reason": reason })),
             Ok(_) if self.quiet => Ok(()),
-            Ok(good) => say(format_args!("{path}: good. {}", good.words())),
+            Ok(good) => say(format_args!("{path}: good. {}", good.words(policy))),
             Err(reason) => say(format_args!("{path}: NOT GOOD. {reason}")),
         }
     }
@@ -221,11 +251,11 @@ impl Good {
         Ok(Ok(self))
     }
 
-    fn words(&self) -> String {
+    fn words(&self, policy: &Policy) -> String {
         let checkpoint = self.checkpoint.checkpoint();
-        let witnesses = match self.checkpoint.cosignatures() {
-            [] => "the policy wants no witnesses".to_owned(),
-            cosigned => format!("witnessed by {}", show::cosigned(cosigned)),
+        let witnesses = match show::witnesses(&policy.tally(self.checkpoint.cosignatures())) {
+            None => "the policy wants no witnesses".to_owned(),
+            Some(witnesses) => format!("witnessed by {witnesses}"),
         };
         let entry = match &self.said {
             Some(said) => said.words().lines("    ").trim_end().to_owned(),
@@ -235,7 +265,7 @@ impl Good {
         format!("{} has it as entry {} under a checkpoint of {size}; {witnesses}.\n{entry}", Printable(checkpoint.origin()), self.index)
     }
 
-    fn json(&self, receipt: &str) -> Value {
+    fn json(&self, receipt: &str, policy: &Policy) -> Value {
         let checkpoint = self.checkpoint.checkpoint();
         let mut json = json!({
             "receipt": receipt,
@@ -246,8 +276,8 @@ impl Good {
             "root": checkpoint.root().to_base64(),
             "entry": str::from_utf8(&self.entry).ok(),
             "entry_sha256": tlog::Hash::sha256(&self.entry).to_hex(),
-            "witnesses": witnesses_json(self.checkpoint.cosignatures()),
         });
+        add_witnesses(&mut json, policy, &self.checkpoint);
         if let Some(said) = &self.said {
             said.add_to(&mut json);
         }

@@ -11,6 +11,7 @@ use decision::statement::Draft;
 use serde_json::{Value, json};
 use tlog::Hash;
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
+use tlog::evidence::{Evidence, HEADER};
 use tlog::key::{Algorithm, KeyName, SigningKey};
 use tlog::note::Note;
 use tlog::policy::Policy;
@@ -50,6 +51,7 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         Proof::new(extra.map(<[u8]>::to_vec), good.index(), good.hashes().to_vec(), checkpoint.clone()).unwrap().to_bytes()
     };
     let stranger = key("log.test/two");
+    let stranger_with_its_name = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, &[8; 32]).unwrap();
     let stranger_head = Checkpoint::new(Origin::for_new_log("log.test/two").unwrap(), tree.size(), *tree.checkpoint().checkpoint().root());
     let stranger_head = SignedCheckpoint::sign(&stranger_head, &[&stranger]).unwrap();
     let witnessed = witnessed_at(&tree, 1_767_225_600);
@@ -74,8 +76,16 @@ fn files() -> Vec<(&'static str, Vec<u8>)> {
         ("witnessed", witnessed.to_bytes()),
         ("note", note.to_bytes()),
         ("log.vkey", format!("{}\n", key(ORIGIN).verifier_key()).into_bytes()),
+        ("other.vkey", format!("{}\n", stranger_with_its_name.verifier_key()).into_bytes()),
         ("tile/entries/001.p/44", tree.resource(bundle).unwrap().to_vec()),
         ("tile/0/001.p/44", tree.resource(tile).unwrap().to_vec()),
+        ("operators-policy", operators_policy(2)),
+        ("strict-policy", operators_policy(3)),
+        ("two-of-three.tlog-proof", remade(Some(&entry(7)), &witnessed_by(&tree, &[(0, 0), (0, 1), (1, 1)]))),
+        ("one-of-three.tlog-proof", remade(Some(&entry(7)), &witnessed_by(&tree, &[(2, 0)]))),
+        ("two-roots.acta-evidence", evidence(&tree, 300).to_bytes()),
+        ("two-trees.acta-evidence", evidence(&tree, 299).to_bytes()),
+        ("one-history.acta-evidence", one_history(&tree)),
         ("nothing", b"\xff\xfe nothing that acta knows".to_vec()),
     ]
 }
@@ -93,6 +103,58 @@ pub(crate) fn witnessed_at(tree: &Tree, seconds: u64) -> SignedCheckpoint {
     let mut head = tree.checkpoint();
     head.add_signature(witness().cosign(head.checkpoint(), seconds).unwrap()).unwrap();
     head
+}
+
+/// One of the two keys of one of three operators.
+fn operator(number: usize, which: usize) -> SigningKey {
+    let name = ["north", "south", "east"][number];
+    let (suffix, algorithm) = [("ed", Algorithm::CosignatureEd25519), ("pq", Algorithm::CosignatureMlDsa44)][which];
+    let seed = u8::try_from(20 + 2 * number + which).unwrap();
+    SigningKey::from_seed(KeyName::new(&format!("{name}.test/{suffix}")).unwrap(), algorithm, &[seed; 32]).unwrap()
+}
+
+/// Three operators with two keys each, as `acta-witness init` prints them.
+fn operators_policy(needed: usize) -> Vec<u8> {
+    let mut policy = format!("log {}\n", key(ORIGIN).verifier_key());
+    for (number, name) in ["north", "south", "east"].into_iter().enumerate() {
+        for (which, suffix) in ["ed", "pq"].into_iter().enumerate() {
+            policy += &format!("witness {name}-{suffix} {} https://{name}.test\n", operator(number, which).verifier_key());
+        }
+        policy += &format!("group {name} any {name}-ed {name}-pq\n");
+    }
+    (policy + &format!("group operators {needed} north south east\nquorum operators\n")).into_bytes()
+}
+
+fn witnessed_by(tree: &Tree, keys: &[(usize, usize)]) -> SignedCheckpoint {
+    let mut head = tree.checkpoint();
+    for ((number, which), minute) in keys.iter().zip(0..) {
+        let time = 1_767_225_600 + 60 * minute;
+        // With no randomness of its own, so that the file is the same each time it is made.
+        head.add_signature(operator(*number, *which).cosign(head.checkpoint(), time).unwrap()).unwrap();
+    }
+    head
+}
+
+/// That the log signed another history than this one, of as many entries or of fewer.
+fn evidence(tree: &Tree, size: u64) -> Evidence {
+    let mut fork = Tree::new(6);
+    fork.append("something else".into());
+    for index in 7..size {
+        fork.append(entry(index));
+    }
+    let keys = [key(ORIGIN).verifier_key().clone()];
+    if size == tree.size().as_u64() {
+        return Evidence::same_size(&tree.checkpoint(), &fork.checkpoint(), &keys).unwrap();
+    }
+    // The proof of another beginning of the tree is what a witness would be sent by a log that hides its fork.
+    let proof = tree.consistency(fork.size());
+    Evidence::from_failed_proof(&fork.checkpoint(), &tree.checkpoint(), &proof, &keys).unwrap()
+}
+
+/// What somebody might call evidence: two heads of a log that only grew.
+fn one_history(tree: &Tree) -> Vec<u8> {
+    let heads: String = [Tree::new(299).checkpoint(), tree.checkpoint()].iter().map(|head| format!("checkpoint 5\n{head}")).collect();
+    format!("{HEADER}\nkind same-size\n{heads}").into_bytes()
 }
 
 /// A decision with one of everything, and with a name that is sealed.

@@ -132,6 +132,10 @@ impl Tree {
         Proof::new(Some(entry), LeafIndex::new(index), hashes, self.checkpoint()).unwrap()
     }
 
+    pub(crate) fn consistency(&self, old: TreeSize) -> Vec<Hash> {
+        merkle::prove_consistency(old, self.size(), |node| Ok::<_, Infallible>(self.nodes[&node])).unwrap()
+    }
+
     pub(crate) fn resource(&self, resource: Resource) -> Option<Bytes> {
         match resource {
             Resource::Tile(id) if id.is_within(self.size()) => {

@@ -70,9 +70,9 @@ pub enum VerifyPolicyError {
     },
     /// Not enough witnesses.
     #[error(
-        "the log has signed, but not enough witnesses have: {}; {} signed. Wait until more have, or ask the log's operator",
-        Needs { unmet, missing },
-        Names { names: have, nobody: "none of them" }
+        "the log has signed, but not enough witnesses have for this policy, which may ask for more than the log's own: {}. Wait until more \
+         have, or ask the log's operator",
+        Needs { unmet, missing }
     )]
     QuorumNotMet {
         /// The witnesses of the quorum that have cosigned.
@@ -91,11 +91,13 @@ pub struct UnmetGroup {
     pub name: PolicyName,
     /// How many of its members are needed.
     pub threshold: usize,
-    /// Its members: witnesses and other groups.
-    pub members: Vec<PolicyName>,
+    /// Those of its members, witnesses and other groups, that have signed.
+    pub signed: Vec<PolicyName>,
+    /// Those that have not.
+    pub unsigned: Vec<PolicyName>,
 }
 
-/// Prints what each group needs.
+/// Prints what each group is short of. A group of which nobody has signed explains nothing if it is a member of another one that is named.
 struct Needs<'a> {
     unmet: &'a [UnmetGroup],
     missing: &'a [PolicyName],
@@ -104,29 +106,29 @@ struct Needs<'a> {
 impl fmt::Display for Needs<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.unmet.is_empty() {
-            write!(f, "the policy needs {}", Names { names: self.missing, nobody: "nobody" })?;
+            write!(f, "it needs {}, who has not signed", Names(self.missing))?;
         }
-        for (i, UnmetGroup { name, threshold, members }) in self.unmet.iter().enumerate() {
-            let members = Names { names: members, nobody: "nobody" };
-            write!(f, "{}`{}` needs {threshold} of {members}", if i == 0 { "" } else { "; " }, Printable(name))?;
+        for (i, UnmetGroup { name, threshold, signed, unsigned }) in self.unmet.iter().enumerate() {
+            if i > 0 && signed.is_empty() {
+                continue;
+            }
+            let (separator, have) = (if i == 0 { "" } else { "; " }, signed.len());
+            write!(f, "{separator}`{}` has {have} of the {threshold} that it needs (", Printable(name))?;
+            if !signed.is_empty() {
+                write!(f, "{} signed, ", Names(signed))?;
+            }
+            write!(f, "{} did not)", Names(unsigned))?;
         }
         Ok(())
     }
 }
 
 /// Prints names with commas between.
-struct Names<'a> {
-    names: &'a [PolicyName],
-    /// What to print for no names.
-    nobody: &'a str,
-}
+struct Names<'a>(&'a [PolicyName]);
 
 impl fmt::Display for Names<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.names.is_empty() {
-            return f.write_str(self.nobody);
-        }
-        for (i, name) in self.names.iter().enumerate() {
+        for (i, name) in self.0.iter().enumerate() {
             write!(f, "{}{}", if i == 0 { "" } else { ", " }, Printable(name))?;
         }
         Ok(())

@@ -210,8 +210,50 @@ fn an_address_cannot_smuggle_in_a_line() {
 fn a_missed_quorum_is_explained_in_the_words_of_the_policy() {
     let why = |policy: &Policy, witnesses: &[u8]| policy.verify(&signed(witnesses)).unwrap_err().to_string();
     let text = why(&example(), &[0, 3]);
-    assert!(text.contains("`X-and-Y` needs 2 of X-witnesses, Y-witnesses; `X-witnesses` needs 2 of X1, X2, X3; X1, Y1 signed"), "{text}");
+    let short = "`X-and-Y` has 1 of the 2 that it needs (Y-witnesses signed, X-witnesses did not); `X-witnesses` has 1 of the 2 that it needs \
+                 (X1 signed, X2, X3 did not)";
+    assert!(text.contains(short), "{text}");
+    let text = why(&example(), &[]);
+    assert!(text.contains("`X-and-Y` has 0 of the 2 that it needs (X-witnesses, Y-witnesses did not). Wait"), "{text}");
     let single = format!("log {}\nwitness W {}\nquorum W\n", log().verifier_key(), witness(0).verifier_key());
     let text = why(&Policy::parse(single.as_bytes()).unwrap(), &[]);
-    assert!(text.contains("the policy needs W; none of them signed"), "{text}");
+    assert!(text.contains("it needs W, who has not signed"), "{text}");
+}
+
+#[test]
+fn votes_are_counted_by_operator_and_not_by_key() {
+    let two_keys = |name: &str, ed: u8, pq: u8| {
+        let [ed, pq] = [witness(ed), witness(pq)].map(|key| key.verifier_key().to_string());
+        format!("witness {name}-ed {ed}\nwitness {name}-pq {pq}\ngroup {name} any {name}-ed {name}-pq\n")
+    };
+    let [north, south] = [("north", 0, 1), ("south", 2, 3)].map(|(name, ed, pq)| two_keys(name, ed, pq));
+    let [east, beside] = [4, 5].map(|i| witness(i).verifier_key().to_string());
+    let text = format!(
+        "log {}\n{north}{south}witness east {east}\nwitness beside {beside}\ngroup all-of-them 2 north south east\nquorum all-of-them\n",
+        log().verifier_key()
+    );
+    let policy = Policy::parse(text.as_bytes()).unwrap();
+    let time = |seconds| Some(Since::Time(NonZeroU64::new(seconds).unwrap()));
+    let vote = |name: &str, cosigned| (name.to_owned(), cosigned);
+    let told = |votes: Vec<Vote>| votes.into_iter().map(|vote| (vote.name.to_string(), vote.cosigned)).collect::<Vec<_>>();
+
+    // Both keys of one operator, one of another, and somebody whom the quorum does not count.
+    let tally = policy.tally(policy.verify(&signed(&[1, 0, 3, 5])).unwrap().cosignatures());
+    assert_eq!(tally.threshold, 2);
+    assert_eq!(told(tally.votes), [vote("north", time(1000)), vote("south", time(1003)), vote("east", None)]);
+    assert_eq!(told(tally.uncounted), [vote("beside", time(1005))]);
+
+    // A group is met when the last of as many as it needs has signed.
+    let tally = example().tally(example().verify(&signed(&[2, 0, 1, 5])).unwrap().cosignatures());
+    assert_eq!(told(tally.votes), [vote("X-witnesses", time(1001)), vote("Y-witnesses", time(1005))]);
+    assert_eq!((tally.threshold, tally.uncounted.len()), (2, 0));
+
+    let single = format!("log {}\nwitness W {}\nquorum W\n", log().verifier_key(), witness(0).verifier_key());
+    let single = Policy::parse(single.as_bytes()).unwrap();
+    let tally = single.tally(single.verify(&signed(&[0])).unwrap().cosignatures());
+    assert_eq!((tally.threshold, told(tally.votes)), (1, vec![vote("W", time(1000))]));
+    let none = Policy::without_witnesses(log().verifier_key().clone(), None).unwrap();
+    assert_eq!(none.tally(&[]), Tally { threshold: 0, votes: vec![], uncounted: vec![] });
+    let members = policy.members(&policy.groups()[2]).map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(members, ["north", "south", "east"]);
 }

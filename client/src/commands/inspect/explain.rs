@@ -116,7 +116,8 @@ pub(super) fn policy(policy: &Policy) -> String {
         );
     }
     for group in policy.groups() {
-        line!(out, "  group      {}: {} of its {} members", Printable(group.name()), group.threshold(), group.member_count());
+        let members = policy.members(group).map(|name| Printable(name).to_string()).collect::<Vec<_>>().join(", ");
+        line!(out, "  group      {}: {} of {members}", Printable(group.name()), group.threshold());
     }
     match policy.quorum() {
         Some(name) => {
@@ -205,7 +206,7 @@ pub(super) fn publish_state(text: &str) -> String {
     format!("The state of `acta publish`: which line of which input has which receipt. It has {}.\n", show::count(lines, "note", "notes"))
 }
 
-fn describe(out: &mut String, signed: &SignedCheckpoint) {
+pub(super) fn describe(out: &mut String, signed: &SignedCheckpoint) {
     let checkpoint: &Checkpoint = signed.checkpoint();
     line!(out, "  log:           {}", show::text(checkpoint.origin().as_str().as_bytes()).unwrap_or_default());
     line!(out, "  size:          {}", show::count(checkpoint.size().as_u64(), "entry", "entries"));

@@ -160,7 +160,7 @@ fn checkpoints() -> Named {
     forged.bytes[7] ^= 1;
     let later = witness(Algorithm::CosignatureEd25519).cosign(&five, 1_800_000_000).unwrap();
     let verified = |comment, lines: &[Signature]| vector(comment, "verified", sign(&five, lines).to_bytes()).with_policy(&policy());
-    let quorum = r#"QuorumNotMet { have: [], missing: [PolicyName("w-ed"), PolicyName("w-pq")], unmet: [UnmetGroup { name: PolicyName("w"), threshold: 1, members: [PolicyName("w-ed"), PolicyName("w-pq")] }] }"#;
+    let quorum = r#"QuorumNotMet { have: [], missing: [PolicyName("w-ed"), PolicyName("w-pq")], unmet: [UnmetGroup { name: PolicyName("w"), threshold: 1, signed: [], unsigned: [PolicyName("w-ed"), PolicyName("w-pq")] }] }"#;
     let bad_witness = r#"BadCosignature { witness: PolicyName("w-ed") }"#;
     let bad_log = format!("BadLogSignature {{ name: KeyName(\"{ORIGIN}\"), id: KeyId({}) }}", log_key().verifier_key().id());
     let unverified = |comment, error: &str, bytes: String| vector(comment, &format!("unverified {error}"), bytes).with_policy(&policy());
@@ -269,7 +269,7 @@ fn proofs() -> Named {
     let refused = |comment, error: &str, bytes: String| vector(comment, &format!("refused {error}"), bytes);
     let unverified = |comment, error: &str, bytes: String| vector(comment, &format!("unverified {error}"), bytes).with_policy(&policy());
     let cut = |lines: usize| good.lines().take(lines).map(|line| format!("{line}\n")).collect::<String>();
-    let no_witness = r#"Proof(Policy(QuorumNotMet { have: [], missing: [PolicyName("w-ed"), PolicyName("w-pq")], unmet: [UnmetGroup { name: PolicyName("w"), threshold: 1, members: [PolicyName("w-ed"), PolicyName("w-pq")] }] }))"#;
+    let no_witness = r#"Proof(Policy(QuorumNotMet { have: [], missing: [PolicyName("w-ed"), PolicyName("w-pq")], unmet: [UnmetGroup { name: PolicyName("w"), threshold: 1, signed: [], unsigned: [PolicyName("w-ed"), PolicyName("w-pq")] }] }))"#;
     let unknown = r#"Proof(Policy(UnknownLog { origin: Origin("example.com/other") }))"#;
     let many = format!("index 2\n{}", (Hash::EMPTY_TREE.to_base64() + "\n").repeat(64));
     vec![
