@@ -25,6 +25,7 @@ type actaLog struct {
 	origin string
 	vkey   string
 	url    string // once it is served
+	ops    string // for its operator
 }
 
 // newLog creates a log that takes in any bytes.
@@ -40,8 +41,20 @@ func (l *actaLog) serve(t *testing.T, policy string) *program {
 	t.Helper()
 	config := "[http]\nreceipt_timeout = \"3s\"\n"
 	p := run(t, filepath.Join(ours, "acta-log"), "serve", "--dir", l.dir, "--listen", "127.0.0.1:0",
-		"--policy", writeFile(t, "policy", policy), "--config", writeFile(t, "acta-log.toml", config))
+		"--ops-listen", "127.0.0.1:0", "--policy", writeFile(t, "policy", policy), "--config", writeFile(t, "acta-log.toml", config))
 	l.url = p.prints(t, `^listening on (http://.*)$`)[1]
+	l.ops = p.prints(t, `^operations on (http://.*)$`)[1]
+	return p
+}
+
+// serveOpen is serve, and waits until entries are taken in: that is so once enough witnesses have told what they saw last.
+func (l *actaLog) serveOpen(t *testing.T, policy string) *program {
+	t.Helper()
+	p := l.serve(t, policy)
+	eventually(t, "the log is ready", func() bool {
+		status, _ := get(t, l.ops+"/readyz")
+		return status == http.StatusOK
+	})
 	return p
 }
 

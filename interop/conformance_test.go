@@ -122,14 +122,50 @@ func checkRules(t *testing.T, log *memoryLog, witness string, keys []string, wan
 	}
 }
 
+// firstRules are those for a log of which nothing was cosigned yet: each request is about a log of its own.
+func firstRules(t *testing.T, logs []*memoryLog) []rule {
+	t.Helper()
+	for _, log := range logs {
+		log.growTo(t, 5, "main")
+	}
+	other := torchwood.Checkpoint{Origin: logs[1].origin, Tree: tlog.Tree{N: 0, Hash: logs[1].tree(t, 5).Hash}}
+	return []rule{
+		{name: "a proof from nothing", body: "old 0\n" + lines(logs[0].proof(t, 3, 5)) + "\n" + logs[0].head(t, 5), status: 422, litewitness: 200},
+		{name: "an empty log with another root", body: "old 0\n\n" + logs[1].sign(t, other), status: 422, litewitness: 200},
+		{name: "a proof from something", body: "old 3\n" + lines(logs[2].proof(t, 3, 5)) + "\n" + logs[2].head(t, 5), status: 409},
+		{name: "an empty log", body: "old 0\n\n" + logs[3].head(t, 0), status: 200},
+		{name: "a first head", body: "old 0\n\n" + logs[4].head(t, 5), status: 200},
+	}
+}
+
+func newMemoryLogs(t *testing.T) []*memoryLog {
+	t.Helper()
+	var logs []*memoryLog
+	for i := range 5 {
+		logs = append(logs, newMemoryLog(t, fmt.Sprintf("memory.example/log-%d", i)))
+	}
+	return logs
+}
+
+func checkFirstRules(t *testing.T, logs []*memoryLog, witness string, wanted func(rule) int) {
+	t.Helper()
+	for _, r := range firstRules(t, logs) {
+		if got := askWitness(t, witness, "/add-checkpoint", r.body); got.status != wanted(r) {
+			t.Errorf("%s: %d instead of %d: %v", r.name, got.status, wanted(r), got)
+		}
+	}
+}
+
 // The rules hold for litewitness, but for what is listed: so they are not only our reading of the specification.
 func TestLitewitnessFollowsTheRules(t *testing.T) {
-	log := newMemoryLog(t, "memory.example/log")
-	witness := newLitewitness(t, "litewitness.example/w", &actaLog{origin: log.origin, vkey: log.vkey})
-	checkRules(t, log, witness.url, []string{witness.vkey}, func(r rule) int {
+	log, logs := newMemoryLog(t, "memory.example/log"), newMemoryLogs(t)
+	witness := newLitewitness(t, "litewitness.example/w", known(append(logs, log)...)...)
+	wanted := func(r rule) int {
 		if r.litewitness != 0 {
 			return r.litewitness
 		}
 		return r.status
-	})
+	}
+	checkRules(t, log, witness.url, []string{witness.vkey}, wanted)
+	checkFirstRules(t, logs, witness.url, wanted)
 }

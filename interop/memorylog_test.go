@@ -47,6 +47,15 @@ func newMLDSALog(t *testing.T, origin string) *memoryLog {
 	return &memoryLog{origin: origin, vkey: signer.Verifier().String(), signer: signer}
 }
 
+// known are logs as witnesses are told of them.
+func known(logs ...*memoryLog) []*actaLog {
+	var told []*actaLog
+	for _, log := range logs {
+		told = append(told, &actaLog{origin: log.origin, vkey: log.vkey})
+	}
+	return told
+}
+
 // fork is the same log with another history from here on.
 func (l *memoryLog) fork() *memoryLog {
 	other := *l
