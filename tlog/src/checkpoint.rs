@@ -394,6 +394,30 @@ impl SignedCheckpoint {
         Ok(signed.first().expect("a verified note has a signer"))
     }
 
+    /// Verifies as [`SignedCheckpoint::verify_log`] does, and gives the checkpoint with the log's own signature lines: one of each key, the
+    /// newest if they state times. All others, verified by nobody, are left out. No signature is verified twice for it.
+    pub fn verified_by_log(&self, keys: &[VerifierKey]) -> Result<Self, VerifyCheckpointError> {
+        self.verify_log(keys)?;
+        // Of a known name and id all lines are good by now. Where two keys have the same ones, a line of either is the log's.
+        let lines = self.note.signatures();
+        let mut kept: Vec<usize> = Vec::new();
+        for (number, line) in lines.iter().enumerate() {
+            let Some(key) = keys.iter().find(|key| key.name().as_str() == self.checkpoint.origin.as_str() && line.is_of(key)) else {
+                continue;
+            };
+            match kept.iter_mut().find(|kept| lines[**kept].is_of(key)) {
+                None => kept.push(number),
+                // A cosignature begins with its time, big-endian. Of lines with one time the first is kept.
+                Some(before) if key.algorithm().is_cosignature() && line.bytes.get(..8) > lines[*before].bytes.get(..8) => *before = number,
+                Some(_) => {}
+            }
+        }
+        let mut signed = self.clone();
+        let any = signed.note.retain(|number, _| kept.contains(&number));
+        debug_assert!(any, "a verified note has a signer");
+        Ok(signed)
+    }
+
     /// Adds what witnesses answered: of the lines that one of `keys` verifies as its cosignature with a time, the newest of each key,
     /// unless one as new is there already; an older one gives way. All other lines are ignored. Gives how many were added.
     ///

@@ -152,10 +152,80 @@ pub enum Refusal {
     CannotSign(SignError),
 }
 
-/// Decides whether a witness may cosign: `latest` is what it cosigned last of this log ([`Latest::NEVER`] if nothing), `log_keys` are
-/// the keys of all the logs that it follows. Only a key whose name is the checkpoint's origin counts for it: a log whose keys have
-/// another name, which the specifications allow, cannot be followed. `own` are the keys that are to cosign, and `now` is the time, in
-/// seconds since 1970, that they are to state.
+/// A request whose log's signature was verified. What is left to decide needs the witness's memory, and no more signatures are verified
+/// for it: a witness does this much before it takes the log's lock. Only [`verify`] makes one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified {
+    old: TreeSize,
+    proof: Vec<Hash>,
+    signed: SignedCheckpoint,
+}
+
+/// Verifies that the log itself signed the checkpoint of a request. `log_keys` are keys of logs that the witness follows: all of them, or
+/// those of the one log. Only a key whose name is the checkpoint's origin counts for it: a log whose keys have another name, which the
+/// specifications allow, cannot be followed.
+pub fn verify(request: &AddCheckpoint, log_keys: &[VerifierKey]) -> Result<Verified, Refusal> {
+    // SPEC: tlog-witness §add-checkpoint: unknown origin, then no or a bad signature of a trusted key.
+    let signed = request.checkpoint().verified_by_log(log_keys).map_err(|error| match error {
+        VerifyCheckpointError::UnknownOrigin { origin } => Refusal::UnknownOrigin { origin },
+        VerifyCheckpointError::BadSignature { name, id } => Refusal::BadSignature { name, id },
+        VerifyCheckpointError::TooManySignatures { name, id } => Refusal::TooManySignatures { name, id },
+        VerifyCheckpointError::NotSigned { origin } => Refusal::NotSigned { origin },
+        VerifyCheckpointError::UnsignedExtensions { origin } => Refusal::UnsignedExtensions { origin },
+    })?;
+    Ok(Verified { old: request.old(), proof: request.proof().to_vec(), signed })
+}
+
+impl Verified {
+    /// The checkpoint with the log's verified signature lines and no others: a forged line that came along is not kept.
+    pub fn signed(&self) -> &SignedCheckpoint {
+        &self.signed
+    }
+
+    /// The consistency proof of the request, from what the witness is said to have cosigned last.
+    pub fn proof(&self) -> &[Hash] {
+        &self.proof
+    }
+
+    /// Decides whether a witness may cosign: `latest` is what it cosigned last of this log ([`Latest::NEVER`] if nothing), `own` are the
+    /// keys that are to cosign, and `now` is the time, in seconds since 1970, that they are to state.
+    pub fn decide(&self, latest: &Latest, own: &[&SigningKey], now: u64) -> Result<Accepted, Refusal> {
+        let checkpoint = self.signed.checkpoint();
+        let (old, new) = (self.old, checkpoint.size());
+        // SPEC: tlog-witness §add-checkpoint: the old size MUST be equal to or lower than the checkpoint size.
+        if old > new {
+            return Err(Refusal::OldBeyondCheckpoint { old, new });
+        }
+        // SPEC: tlog-witness §add-checkpoint: the old size MUST match the latest cosigned one.
+        if old != latest.size {
+            let contradicts = new == latest.size && *checkpoint.root() != latest.root;
+            let evidence = contradicts.then(|| Box::new(self.signed.clone()));
+            return Err(Refusal::Conflict { latest: latest.size, evidence });
+        }
+        // SPEC: tlog-witness §add-checkpoint: size zero MUST have the root hash of the empty tree.
+        if new == TreeSize::ZERO && *checkpoint.root() != Hash::EMPTY_TREE {
+            return Err(Refusal::EmptyTreeRoot);
+        }
+        if old == TreeSize::ZERO {
+            // SPEC: tlog-witness §add-checkpoint: from size zero the proof MUST be empty.
+            if !self.proof.is_empty() {
+                return Err(Refusal::ProofFromEmpty);
+            }
+        } else {
+            // SPEC: tlog-witness §add-checkpoint: a Merkle consistency proof from the old size to the new.
+            // With equal sizes the root hashes must be identical.
+            match merkle::verify_consistency(old, &latest.root, new, checkpoint.root(), &self.proof) {
+                Ok(()) => {}
+                Err(VerifyError::OtherRoot { size }) => return Err(Refusal::OtherRoot { size, signed: Box::new(self.signed.clone()) }),
+                Err(error) => return Err(Refusal::Inconsistent(error)),
+            }
+        }
+        let at = can_sign(checkpoint, own, now).map_err(Refusal::CannotSign)?;
+        Ok(Accepted { signed: self.signed.clone(), at })
+    }
+}
+
+/// Decides whether a witness may cosign: [`verify`] and [`Verified::decide`] in one step.
 ///
 /// ```
 /// use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
@@ -170,8 +240,8 @@ pub enum Refusal {
 ///
 /// let witness = SigningKey::from_seed(KeyName::new("witness.example/w")?, Algorithm::CosignatureEd25519, &[2; 32])?;
 /// let accepted = decide(&request, &Latest::NEVER, &keys, &[&witness], 1_700_000_000)?;
-/// // Here the witness makes `accepted.latest()` and `accepted.signed()` durable, and only then signs:
 /// let lines = accepted.cosign(&[&witness])?;
+/// // Here the witness makes `accepted.latest()`, `accepted.signed()` and the lines durable. Only then may the lines leave.
 /// assert_eq!(lines.len(), 1);
 ///
 /// let again = decide(&request, &accepted.latest(), &keys, &[&witness], 1_700_000_001);
@@ -185,48 +255,7 @@ pub fn decide(
     own: &[&SigningKey],
     now: u64,
 ) -> Result<Accepted, Refusal> {
-    let signed = request.checkpoint();
-    let checkpoint = signed.checkpoint();
-    let (old, new) = (request.old(), checkpoint.size());
-    // SPEC: tlog-witness §add-checkpoint: unknown origin, then no or a bad signature of a trusted key.
-    signed.verify_log(log_keys).map_err(|error| match error {
-        VerifyCheckpointError::UnknownOrigin { origin } => Refusal::UnknownOrigin { origin },
-        VerifyCheckpointError::BadSignature { name, id } => Refusal::BadSignature { name, id },
-        VerifyCheckpointError::TooManySignatures { name, id } => Refusal::TooManySignatures { name, id },
-        VerifyCheckpointError::NotSigned { origin } => Refusal::NotSigned { origin },
-        VerifyCheckpointError::UnsignedExtensions { origin } => Refusal::UnsignedExtensions { origin },
-    })?;
-    // SPEC: tlog-witness §add-checkpoint: the old size MUST be equal to or lower than the checkpoint size.
-    if old > new {
-        return Err(Refusal::OldBeyondCheckpoint { old, new });
-    }
-    // SPEC: tlog-witness §add-checkpoint: the old size MUST match the latest cosigned one.
-    if old != latest.size {
-        let contradicts = new == latest.size && *checkpoint.root() != latest.root;
-        let evidence = contradicts.then(|| Box::new(with_log_lines_only(signed, log_keys)));
-        return Err(Refusal::Conflict { latest: latest.size, evidence });
-    }
-    // SPEC: tlog-witness §add-checkpoint: size zero MUST have the root hash of the empty tree.
-    if new == TreeSize::ZERO && *checkpoint.root() != Hash::EMPTY_TREE {
-        return Err(Refusal::EmptyTreeRoot);
-    }
-    let stored = with_log_lines_only(signed, log_keys);
-    if old == TreeSize::ZERO {
-        // SPEC: tlog-witness §add-checkpoint: from size zero the proof MUST be empty.
-        if !request.proof().is_empty() {
-            return Err(Refusal::ProofFromEmpty);
-        }
-    } else {
-        // SPEC: tlog-witness §add-checkpoint: a Merkle consistency proof from the old size to the new.
-        // With equal sizes the root hashes must be identical.
-        match merkle::verify_consistency(old, &latest.root, new, checkpoint.root(), request.proof()) {
-            Ok(()) => {}
-            Err(VerifyError::OtherRoot { size }) => return Err(Refusal::OtherRoot { size, signed: Box::new(stored) }),
-            Err(error) => return Err(Refusal::Inconsistent(error)),
-        }
-    }
-    let at = can_sign(checkpoint, own, now).map_err(Refusal::CannotSign)?;
-    Ok(Accepted { signed: stored, at })
+    verify(request, log_keys)?.decide(latest, own, now)
 }
 
 /// Whether all of the keys will be able to cosign, decided before anything is stored.
@@ -235,16 +264,6 @@ fn can_sign(checkpoint: &Checkpoint, own: &[&SigningKey], now: u64) -> Result<No
     let at = NonZeroU64::new(now).ok_or(SignError::Timestamp)?;
     own.iter().try_for_each(|key| key.can_cosign(checkpoint, at.get()))?;
     Ok(at)
-}
-
-/// The checkpoint with the log's verified signature lines and no others: a forged line that came along is not kept.
-fn with_log_lines_only(signed: &SignedCheckpoint, log_keys: &[VerifierKey]) -> SignedCheckpoint {
-    let origin = signed.checkpoint().origin().as_str();
-    let keys: Vec<VerifierKey> = log_keys.iter().filter(|key| key.name().as_str() == origin).cloned().collect();
-    let mut stored = signed.clone();
-    let kept = stored.retain_verified(&keys);
-    debug_assert!(kept, "the log's signature was verified before");
-    stored
 }
 
 impl Accepted {
@@ -264,8 +283,15 @@ impl Accepted {
         Latest { size: self.checkpoint().size(), root: *self.checkpoint().root() }
     }
 
-    /// Cosigns with each key, at the time that was decided upon. To be called once [`Accepted::latest`] is durable. With the keys that
-    /// [`decide`] was given it does not fail.
+    /// The time that the cosignatures will state, in seconds since 1970.
+    pub fn at(&self) -> NonZeroU64 {
+        self.at
+    }
+
+    /// Cosigns with each key, at the time that was decided upon. With the keys that [`decide`] was given it does not fail.
+    ///
+    /// The lines may be made before [`Accepted::latest`] is durable, so that they can be stored with it and served to monitors as they
+    /// are. They must not leave the process before: a signature that nobody has seen binds nobody, one that somebody has does.
     pub fn cosign(&self, keys: &[&SigningKey]) -> Result<Vec<Signature>, SignError> {
         keys.iter().map(|key| key.cosign(self.checkpoint(), self.at.get())).collect()
     }

@@ -1,0 +1,203 @@
+//! Which logs the witness follows: what its policy files (C2SP tlog-policy) list.
+//!
+//! A policy file says more than a witness needs; of it only the `log` lines count here. Files and directories of files are read together: a
+//! log in several of them has all the keys that they list for it, which is how a log changes its key.
+//!
+//! **A reload is whole or nothing.** Where one file is broken, the logs stay as they were, and that is said: half a list would leave logs
+//! without their witness. What a witness remembers of a log does not depend on this list; a log that was dropped and comes back goes on from
+//! where it was.
+
+mod edit;
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tlog::key::VerifierKey;
+use tlog::policy::{MAX_POLICY, Policy, PolicyError};
+
+use crate::rate::Bucket;
+use crate::store::OriginHash;
+
+pub use edit::{Added, EditError, Removed, add, remove};
+
+/// A log that is followed.
+#[derive(Debug)]
+pub struct Log {
+    keys: Box<[VerifierKey]>,
+    /// How often it was cosigned lately. A reload makes it anew, which at most gives a burst more.
+    pub(crate) cosigned: Bucket,
+    /// The same for parts of it.
+    pub(crate) subtrees: Bucket,
+}
+
+impl Log {
+    /// Its keys, of which there is one at least. Their common name is the log's origin.
+    pub fn keys(&self) -> &[VerifierKey] {
+        &self.keys
+    }
+
+    /// Its origin.
+    pub fn origin(&self) -> &str {
+        self.keys.first().map_or("", |key| key.name().as_str())
+    }
+}
+
+/// All logs that are followed.
+#[derive(Debug, Default)]
+pub struct LogSet {
+    logs: HashMap<OriginHash, Arc<Log>>,
+}
+
+impl LogSet {
+    /// The logs with these keys.
+    pub fn new(keys: impl IntoIterator<Item = VerifierKey>) -> Self {
+        let mut by_log: HashMap<OriginHash, Vec<VerifierKey>> = HashMap::new();
+        for key in keys {
+            let keys = by_log.entry(OriginHash::of_text(key.name().as_str())).or_default();
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+        let log = |keys: Vec<VerifierKey>| Arc::new(Log { keys: keys.into(), cosigned: Bucket::default(), subtrees: Bucket::default() });
+        LogSet { logs: by_log.into_iter().map(|(hash, keys)| (hash, log(keys))).collect() }
+    }
+
+    /// The log with this hash of its origin.
+    pub fn get(&self, log: &OriginHash) -> Option<&Arc<Log>> {
+        self.logs.get(log)
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.logs.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.logs.is_empty()
+    }
+}
+
+/// The policy files cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LogsError {
+    /// A file or directory cannot be read.
+    #[error("cannot read the policy file or directory {}: {error}", path.display())]
+    Read {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is no policy.
+    #[error("{}: {error}", path.display())]
+    Policy {
+        /// Which.
+        path: PathBuf,
+        /// What is wrong with it.
+        error: PolicyError,
+    },
+}
+
+/// A policy file that was read.
+#[derive(Clone, Debug)]
+pub struct PolicyFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// What it says.
+    pub policy: Policy,
+}
+
+/// Reads policy files, and all those in directories. A directory that is not there has none; a file that is not there is an error. Hidden
+/// files and those that end in `~` or `.tmp`, as editors leave them, are not read.
+pub fn read(sources: &[PathBuf]) -> Result<Vec<PolicyFile>, LogsError> {
+    let mut files = Vec::new();
+    for source in sources {
+        if source.is_dir() {
+            for path in list(source)? {
+                files.push(read_file(&path)?);
+            }
+        } else {
+            files.push(read_file(source)?);
+        }
+    }
+    Ok(files)
+}
+
+fn list(dir: &Path) -> Result<Vec<PathBuf>, LogsError> {
+    let error = |error| LogsError::Read { path: dir.to_owned(), error };
+    let mut paths = Vec::new();
+    for entry in fs::read_dir(dir).map_err(error)? {
+        let path = entry.map_err(error)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let passing = name.starts_with('.') || name.ends_with('~') || name.ends_with(".tmp");
+        if !passing && !path.is_dir() {
+            paths.push(path);
+        }
+    }
+    paths.sort();
+    Ok(paths)
+}
+
+fn read_file(path: &Path) -> Result<PolicyFile, LogsError> {
+    let read = || {
+        let mut bytes = Vec::new();
+        let most = u64::try_from(MAX_POLICY).unwrap_or(u64::MAX).saturating_add(1);
+        fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = read().map_err(|error| LogsError::Read { path: path.to_owned(), error })?;
+    let policy = Policy::parse(&bytes).map_err(|error| LogsError::Policy { path: path.to_owned(), error })?;
+    Ok(PolicyFile { path: path.to_owned(), policy })
+}
+
+/// The logs of the policy files as they were read last.
+#[derive(Debug)]
+pub struct Logs {
+    sources: Vec<PathBuf>,
+    current: ArcSwap<LogSet>,
+}
+
+impl Logs {
+    /// Reads the policy files.
+    pub fn load(sources: Vec<PathBuf>) -> Result<Self, LogsError> {
+        let logs = Logs::fixed(load(&sources)?);
+        Ok(Logs { sources, ..logs })
+    }
+
+    /// Logs that come from no file.
+    pub fn fixed(logs: LogSet) -> Self {
+        Logs { sources: Vec::new(), current: ArcSwap::from_pointee(logs) }
+    }
+
+    /// Reads the policy files again. On an error all stays as it was. Gives how many logs there are.
+    pub fn reload(&self) -> Result<usize, LogsError> {
+        let logs = load(&self.sources)?;
+        let count = logs.len();
+        self.current.store(Arc::new(logs));
+        Ok(count)
+    }
+
+    /// The logs now.
+    pub fn current(&self) -> Arc<LogSet> {
+        self.current.load_full()
+    }
+
+    /// The log with this hash of its origin, if it is followed.
+    pub fn get(&self, log: &OriginHash) -> Option<Arc<Log>> {
+        self.current.load().get(log).cloned()
+    }
+}
+
+fn load(sources: &[PathBuf]) -> Result<LogSet, LogsError> {
+    let files = read(sources)?;
+    Ok(LogSet::new(files.iter().flat_map(|file| file.policy.logs()).map(|log| log.key().clone())))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,226 @@
+//! A whole witness, from opening its directory to closing it: what `acta-witness serve` does.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use prometheus::Registry;
+use serving::files;
+use serving::ops::{self, Operations, OpsMetrics};
+use serving::tls::TlsError;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::config::{Config, Http};
+use crate::cosigner::{Clock, Cosigner, Parts, WriteSide};
+use crate::data_dir::{DataDir, LockError};
+use crate::evidence::Evidences;
+use crate::http::{self, HttpMetrics, Site};
+use crate::keys::{Keys, LoadKeysError};
+use crate::logs::{Logs, LogsError};
+use crate::metrics::Metrics;
+use crate::store::{MAX_OPEN_FILES, RocksStore, StoreError};
+
+/// The witness did not start, or stopped over an error.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// The directory does not hold a witness.
+    #[error("{0} does not hold a witness: create one with `acta-witness init`, or name the right directory")]
+    NoWitness(PathBuf),
+    /// The directory has a witness's keys but no store.
+    #[error(
+        "{0} has a witness's keys, but its store (the directory db) is gone or empty. Do not make a new one for these keys, and do not bring \
+         back an older copy: the witness could sign what it refused before. Create a new witness in another directory. If an `acta-witness \
+         init` was cut short here and nothing was ever served, remove the directory and create the witness again"
+    )]
+    NoStore(PathBuf),
+    /// The directory is in use.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The keys cannot be loaded.
+    #[error(transparent)]
+    Keys(#[from] LoadKeysError),
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The policy files cannot be used.
+    #[error(transparent)]
+    Logs(#[from] LogsError),
+    /// A listener cannot be opened.
+    #[error("cannot listen on {0}: {1}. Choose another address with --listen or --ops-listen")]
+    Listen(SocketAddr, io::Error),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A metric is registered twice.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// Signals cannot be waited for.
+    #[error("cannot wait for signals: {0}")]
+    Signals(io::Error),
+    /// The store failed while the witness was running.
+    #[error("the witness stopped: {0}")]
+    Failed(Arc<StoreError>),
+    /// The last commit does not come to its end.
+    #[error("the witness was told to stop, but its disk does not answer. What was answered is safe")]
+    Stuck,
+}
+
+/// How long the last commit may take after the last request was answered or cut off.
+const LAST_COMMIT: Duration = Duration::from_secs(30);
+
+/// Where a witness listens, once it does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The public listener.
+    pub public: SocketAddr,
+    /// Whether the public listener speaks TLS.
+    pub tls: bool,
+    /// The operations listener.
+    pub operations: Option<SocketAddr>,
+}
+
+/// What the operations listener says of a witness.
+#[derive(Debug)]
+struct Witness {
+    logs: Arc<Logs>,
+    metrics: Arc<Metrics>,
+    draining: watch::Receiver<()>,
+}
+
+impl Operations for Witness {
+    fn refresh(&self) {
+        self.metrics.logs.set(i64::try_from(self.logs.current().len()).unwrap_or(i64::MAX));
+    }
+
+    fn ready(&self) -> Result<(), String> {
+        if self.draining.has_changed().is_err() {
+            return Err("the witness is shutting down".to_owned());
+        }
+        if self.logs.current().is_empty() {
+            return Err("no log is followed: add one with `acta-witness logs add`, or name policy files with --policy".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Opens the witness in `dir`, serves it until `shutdown` resolves, then drains: requests that have begun are answered, what waits is
+/// stored. `ready` is told the addresses once the listeners are open. Returns early, with the error, when the store fails.
+pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+    // Before anything else: a listener that says it listens shall be able to, and a signal to reload must not kill what starts.
+    let hangup = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
+    let tls = config.http.tls.as_ref().map(serving::tls::load).transpose()?;
+    let max_connections = files::room_for_connections(config.http.max_connections, MAX_OPEN_FILES.into());
+    let registry = Registry::new();
+    let metrics = Arc::new(Metrics::new(&registry)?);
+    let (cosigner, write_side, logs) = start(dir, &config, &metrics)?;
+    let public = listen(config.http.listen).await?;
+    let operations = match config.ops_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let address = |listener: &TcpListener| listener.local_addr().map_err(|error| RunError::Listen(config.http.listen, error));
+    ready(Addresses { public: address(&public)?, tls: tls.is_some(), operations: operations.as_ref().map(address).transpose()? });
+
+    let (stop, stopping) = watch::channel(());
+    // Whoever watches the operations listener is answered to the end: that it drains is what they want to know.
+    let (_stop_operations, operations_stopping) = watch::channel(());
+    if let Some(listener) = operations {
+        let witness = Witness { logs: Arc::clone(&logs), metrics: Arc::clone(&metrics), draining: stopping.clone() };
+        let instruments = OpsMetrics::new("acta_witness", registry.clone())?;
+        tokio::spawn(ops::serve(listener, witness, instruments, until_closed(operations_stopping)));
+    }
+    let reloading = tokio::spawn(reload_on(hangup, logs, metrics));
+    let site = Arc::new(Site::new(cosigner, Http { max_connections, ..config.http }, HttpMetrics::new(&registry)?));
+    let served = tokio::spawn(http::serve(site, public, tls, until_closed(stopping)));
+    let failed = tokio::select! {
+        error = write_side.failed() => Some(error),
+        () = shutdown => None,
+    };
+    drop(stop);
+    if let Some(error) = failed {
+        // Nothing goes on over an error of the store; who waits for an answer has none to expect.
+        return Err(RunError::Failed(error));
+    }
+    // It ends by its own deadline; a defect in it must not keep what waits from being stored.
+    if let Err(error) = served.await {
+        tracing::error!("the public listener ended over a defect of acta-witness, please report it: {error}");
+    }
+    reloading.abort();
+    tokio::time::timeout(LAST_COMMIT, write_side.close()).await.map_err(|_| RunError::Stuck)?.map_err(RunError::Failed)
+}
+
+fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Cosigner<RocksStore>, WriteSide, Arc<Logs>), RunError> {
+    // Looked at before the lock, which would make a file in a directory that is not ours.
+    if !RocksStore::is_present(&dir.db()) {
+        let ours = dir.verifier_keys().exists();
+        return Err(if ours { RunError::NoStore(dir.root().into()) } else { RunError::NoWitness(dir.root().into()) });
+    }
+    let lock = dir.lock()?;
+    let sources = sources(dir, config);
+    let logs = Arc::new(Logs::load(sources)?);
+    let store = Arc::new(RocksStore::open(&dir.db(), config.store)?);
+    let keys = Keys::load(dir, &store.keys()?)?;
+    for key in keys.verifier() {
+        tracing::info!(key = %key.id(), algorithm = %key.algorithm(), "this witness signs as {}", key.name());
+    }
+    match logs.current().len() {
+        0 => tracing::warn!("no log is followed: add one with `acta-witness logs add`, or name policy files with --policy"),
+        count => tracing::info!(logs = count, "the logs are read"),
+    }
+    let parts = Parts {
+        store,
+        keys,
+        logs: Arc::clone(&logs),
+        evidence: Evidences::new(dir.evidence(), config.evidence),
+        clock: Clock::system(),
+        metrics: Arc::clone(metrics),
+        options: config.cosigner,
+    };
+    let (cosigner, write_side) = Cosigner::start(parts);
+    // The lock lives as long as the process: a witness that could give it up could be followed by a second one too early.
+    std::mem::forget(lock);
+    Ok((cosigner, write_side, logs))
+}
+
+/// Where the logs' policies are: what is configured, and what commands wrote.
+pub fn sources(dir: &DataDir, config: &Config) -> Vec<PathBuf> {
+    let own = dir.logs();
+    let mut sources = config.policies.clone();
+    if own.is_dir() {
+        sources.push(own);
+    }
+    sources
+}
+
+/// Reads the policy files again at each SIGHUP.
+async fn reload_on(mut hangup: Signal, logs: Arc<Logs>, metrics: Arc<Metrics>) {
+    while hangup.recv().await.is_some() {
+        let reloaded = {
+            let logs = Arc::clone(&logs);
+            tokio::task::spawn_blocking(move || logs.reload()).await
+        };
+        match reloaded {
+            Ok(Ok(count)) => tracing::info!(logs = count, "the logs are read again"),
+            Ok(Err(error)) => {
+                metrics.reload_failures_total.inc();
+                tracing::error!("the logs stay as they were: {error}");
+            }
+            Err(error) => tracing::error!("the logs stay as they were, over a defect of acta-witness, please report it: {error}"),
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|error| RunError::Listen(address, error))
+}
+
+/// Resolves when the other end is dropped.
+async fn until_closed(mut stopping: watch::Receiver<()>) {
+    while stopping.changed().await.is_ok() {}
+}
