@@ -73,6 +73,8 @@ impl Committer {
         let thread = committer.clone();
         let spawned = std::thread::Builder::new().name("committer".to_owned()).spawn(move || {
             thread.run(&*store, &metrics, &released);
+            // Whoever waits for the end may want to open the store again.
+            drop(store);
             drop(ended);
         });
         spawned.expect("a process that just started can start a thread");

@@ -230,7 +230,9 @@ impl<S: Store> Inner<S> {
             Ok(accepted) => accepted,
             Err(refusal) => {
                 drop(guard);
-                self.keep_evidence(hash, row, &log, &refusal).await;
+                if let Some(row) = row {
+                    self.keep_evidence(hash, &row, &log, &verified, &refusal).await;
+                }
                 return Err(refusal.into());
             }
         };
@@ -305,18 +307,13 @@ impl<S: Store> Inner<S> {
         stored.await.map_err(|_| Stopped)
     }
 
-    async fn keep_evidence(&self, hash: OriginHash, row: Option<Row>, log: &Arc<Log>, refusal: &Refusal) {
-        let contradicting = match refusal {
-            Refusal::OtherRoot { signed, .. } | Refusal::Conflict { evidence: Some(signed), .. } => signed,
-            Refusal::Inconsistent(_) => {
-                self.parts.metrics.unproven_total.inc();
-                return self.parts.evidence.unproven(hash, log);
-            }
-            _ => return,
-        };
-        let Some(row) = row else { return };
+    /// Keeps what a refused request convicts its log of, if it does.
+    async fn keep_evidence(&self, hash: OriginHash, row: &Row, log: &Log, refused: &Verified, refusal: &Refusal) {
+        if !matches!(refusal, Refusal::OtherRoot { .. } | Refusal::Conflict { evidence: Some(_), .. } | Refusal::Inconsistent(_)) {
+            return;
+        }
         match row.signed() {
-            Ok(before) => self.parts.evidence.keep(hash, before, (**contradicting).clone(), Arc::clone(log), &self.parts.metrics).await,
+            Ok(known) => self.parts.evidence.keep(hash, log, &known, refused, &self.parts.metrics).await,
             Err(damage) => drop(self.committer.fail(damage.into())),
         }
     }
@@ -350,3 +347,6 @@ impl<S: Store> Inner<S> {
         tokio::task::spawn_blocking(work).await.map_err(|_| Stopped)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,3 +20,6 @@ pub mod store;
 
 mod committer;
 mod locks;
+
+#[cfg(test)]
+mod fixture;

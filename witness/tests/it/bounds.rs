@@ -1,0 +1,85 @@
+//! Clients that are slow, greedy or many.
+
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use crate::fixture::TestLog;
+use crate::process::{Server, follow, head, init, keys, read_answer};
+
+fn server(dir: &Path, log: &TestLog, config: &str) -> Server {
+    let witness = dir.join("w");
+    init(&witness);
+    follow(&witness, log);
+    let path = dir.join("config.toml");
+    fs::write(&path, config).unwrap();
+    Server::start(&witness, &["--config", path.to_str().unwrap()])
+}
+
+#[test]
+fn a_slow_body_is_cut_off_and_a_short_one_changes_nothing() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), TestLog::new("log.test/2026", 9));
+    let server = server(dir.path(), &log, "[http]\nbody_timeout = \"300ms\"");
+    let body = log.request(0, 3);
+    let mut stream = server.connect();
+    stream.write_all(&[&head("POST", "/add-checkpoint", "", body.len()), &body[..9]].concat()).unwrap();
+    let answer = read_answer(&mut stream);
+    assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
+
+    let mut stream = server.connect();
+    stream.write_all(&[&head("POST", "/add-checkpoint", "", body.len()), &body[..9]].concat()).unwrap();
+    stream.shutdown(std::net::Shutdown::Write).unwrap();
+    drop(stream);
+    assert_eq!(server.add(&log.request(1, 3)).body, "0\n", "nothing was cosigned");
+}
+
+#[test]
+fn slow_headers_are_cut_off() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), TestLog::new("log.test/2026", 9));
+    let server = server(dir.path(), &log, "[http]\nheader_timeout = \"300ms\"");
+    let mut stream = server.connect();
+    stream.write_all(b"POST /add-checkpoint HTTP/1.1\r\nHost: w").unwrap();
+    let mut rest = Vec::new();
+    let _ = std::io::Read::read_to_end(&mut stream, &mut rest);
+    server.until("it is counted", |server| server.metric("acta_witness_http_connections_cut_total") == 1);
+}
+
+#[test]
+fn a_log_and_a_client_that_ask_too_often_are_told_when_to_come_back() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), TestLog::new("log.test/2026", 9));
+    let limits = "[limits]\ncheckpoints_per_second = 1\ncheckpoints_burst = 1\nrequests_per_second = 1\nrequests_burst = 3";
+    let server = server(dir.path(), &log, limits);
+    server.add(&log.request(0, 3)).assert_cosigned(&log, 3, &keys(&dir.path().join("w")));
+    let log_too_often = server.add(&log.request(3, 9));
+    assert_eq!((log_too_often.status, log_too_often.header("retry-after")), (429, Some("1")));
+    assert!(log_too_often.body.contains("this log"), "{}", log_too_often.body);
+    let all: Vec<_> = (0..4).map(|_| server.get("/")).collect();
+    let refused = all.iter().find(|answer| answer.status == 429).unwrap();
+    assert_eq!(refused.header("retry-after"), Some("1"));
+    assert!(refused.body.contains("your address"), "{}", refused.body);
+}
+
+#[test]
+fn over_tls_it_answers_as_without() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), TestLog::new("log.test/2026", 9));
+    let witness = dir.path().join("w");
+    init(&witness);
+    follow(&witness, &log);
+    let certified = rcgen::generate_simple_self_signed(["witness.test".to_owned()]).unwrap();
+    let (certificate, key, config) = (dir.path().join("cert.pem"), dir.path().join("key.pem"), dir.path().join("tls.toml"));
+    fs::write(&certificate, certified.cert.pem()).unwrap();
+    fs::write(&key, certified.signing_key.serialize_pem()).unwrap();
+    fs::write(&config, format!("[tls]\ncertificate = {certificate:?}\nkey = {key:?}\n")).unwrap();
+    let server = Server::start(&witness, &["--config", config.to_str().unwrap()]);
+
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certified.cert.der().clone()).unwrap();
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let client = rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let client = std::sync::Arc::new(client.with_root_certificates(roots).with_no_client_auth());
+    let connection = rustls::ClientConnection::new(client, "witness.test".try_into().unwrap()).unwrap();
+    let mut stream = rustls::StreamOwned::new(connection, server.connect());
+    let body = log.request(0, 3);
+    stream.write_all(&[head("POST", "/add-checkpoint", "", body.len()), body].concat()).unwrap();
+    read_answer(&mut stream).assert_cosigned(&log, 3, &keys(&witness));
+}
