@@ -29,6 +29,7 @@ mod audit;
 mod bench;
 mod checkpoint;
 mod completions;
+mod cosign;
 mod demo;
 mod follow_up;
 mod get;
@@ -73,6 +74,7 @@ enum Command {
     Get(get::Get),
     Prove(prove::Prove),
     Audit(audit::Audit),
+    Cosign(cosign::Cosign),
     Keygen(keygen::Keygen),
     Issuer(issuer::IssuerCommand),
     Key(key::KeyCommand),
@@ -97,6 +99,7 @@ impl Cli {
             Command::Get(command) => command.run().await,
             Command::Prove(command) => command.run().await,
             Command::Audit(command) => command.run().await,
+            Command::Cosign(command) => command.run().await,
             Command::Keygen(command) => command.run(),
             Command::Issuer(command) => command.run().await,
             Command::Key(command) => command.run().await,

@@ -14,6 +14,7 @@
 //! | [`fold`] | what all of a log's statements say together, computed here |
 //! | [`status`] | what stands: the operator's word, and what follows from the entries |
 //! | [`submit`] | adding entries |
+//! | [`cosign`] | having a witness cosign a log's head |
 //! | [`registrar`] | statements that several people sign |
 //! | [`publish`] | adding many entries, with a receipt for each, resumably |
 //! | [`statements`] | signing many decisions and publishing them, resumably |
@@ -26,6 +27,7 @@
 pub mod audit;
 pub mod bench;
 pub mod cache;
+pub mod cosign;
 pub mod durable;
 pub mod fold;
 pub mod location;

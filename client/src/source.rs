@@ -32,7 +32,8 @@ pub type Authority = rustls::pki_types::CertificateDer<'static>;
 pub struct Options {
     /// For how long to try again when the log is away or busy, in all, for each request.
     pub wait: Duration,
-    /// The longest that one request may go without a byte of its answer. Below `wait`, so that there is time to ask again.
+    /// The longest that one request may go without a byte of its answer. Below `wait`, so that there is time to ask again; and above the ten
+    /// seconds after which a log that waits for its witnesses answers without a receipt.
     pub idle: Duration,
     /// The longest that one request may take.
     pub timeout: Duration,
@@ -44,7 +45,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        let (wait, idle, timeout) = (Duration::from_secs(20), Duration::from_secs(9), Duration::from_secs(60));
+        let (wait, idle, timeout) = (Duration::from_secs(20), Duration::from_secs(12), Duration::from_secs(60));
         Options { wait, idle, timeout, concurrency: 16, authorities: Vec::new() }
     }
 }

@@ -79,7 +79,10 @@ pub enum SubmitError {
     #[error("the log says that it put the entry at index {0}, but another one is there, which must never be")]
     OtherEntry(LeafIndex),
     /// The time was up before a head covered the entry.
-    #[error("the entry has index {index}, but after {} s the log still has no head that covers it and meets the policy; run this again later", waited.as_secs())]
+    #[error(
+        "the entry has index {index} and is safe with the log, but after {} s it still has no head over it that meets the policy: witnesses have yet to sign it; run this again later",
+        waited.as_secs()
+    )]
     NotYetPublished {
         /// Where the entry is.
         index: LeafIndex,

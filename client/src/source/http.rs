@@ -127,7 +127,7 @@ pub struct Problem {
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text(Box<str>);
 
-/// An answer with status 200, 201 or 202.
+/// An answer; but for [`Http::exchange`] with status 200, 201 or 202.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -140,6 +140,14 @@ enum Failed {
     /// Trying again may help.
     ForNow(FetchError, Option<Duration>),
     ForGood(FetchError),
+}
+
+impl Failed {
+    fn into_error(self) -> FetchError {
+        match self {
+            Failed::ForNow(error, _) | Failed::ForGood(error) => error,
+        }
+    }
 }
 
 impl Http {
@@ -175,6 +183,20 @@ impl Http {
     /// Posts `body`. The log answers the same entry with the same index, so asking again is harmless.
     pub(crate) async fn post(&self, path: &str, accept: Option<&str>, body: Bytes, limit: usize) -> Result<Answer, FetchError> {
         self.request(Method::POST, path, accept, body, limit).await
+    }
+
+    /// Posts `body` once, and gives whatever comes back but a redirect: for a protocol whose refusals say something.
+    pub(crate) async fn exchange(&self, path: &str, body: Bytes, limit: usize) -> Result<Answer, FetchError> {
+        let url = self.base.join(path).expect("our own paths are valid in a URL");
+        let sent = self.client.post(url.clone()).body(body).send().await;
+        let mut response = sent.map_err(|source| failed(&url, source).into_error())?;
+        if response.status().is_redirection() {
+            let to = Text::new(header(response.headers(), LOCATION.as_str()).unwrap_or("nowhere"));
+            return Err(FetchError::Redirected { url: url.into(), to });
+        }
+        let content_type = header(response.headers(), CONTENT_TYPE.as_str()).map(Text::new);
+        let body = self.body(&mut response, path, limit).await.map_err(Failed::into_error)?;
+        Ok(Answer { status: response.status().as_u16(), content_type, body })
     }
 
     async fn request(&self, method: Method, path: &str, accept: Option<&str>, body: Bytes, limit: usize) -> Result<Answer, FetchError> {
