@@ -13,7 +13,7 @@ help: ## lists these targets
 setup: ## installs what is missing, builds RocksDB's library once, writes .cargo/config.toml
 	@scripts/setup.sh
 
-demo: setup ## a log on this machine, decisions going in, receipts coming back; stays up until Ctrl-C
+demo: setup ## a log and three witnesses, decisions going in, receipts coming back; stays up until Ctrl-C; DEMO_FLAGS=split-view: two histories
 	@cargo build --workspace --bins
 	@"$$(scripts/target-dir.sh)/debug/acta" demo $(DEMO_FLAGS)
 

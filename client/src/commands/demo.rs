@@ -1,4 +1,5 @@
-//! `acta demo`: the life of a decision, from the registration of its issuer to its revocation.
+//! `acta demo`: the life of a decision, from the registration of its issuer to its revocation, under the eyes of three witnesses; and what
+//! becomes of a log that shows two histories.
 //!
 //! The demo runs the very commands that it shows, in its own directory, so that whoever reads along can type them too. Each step leaves
 //! files by which a second run sees that it was done.
@@ -6,35 +7,54 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure, say, wrong_file};
 use desk::Desk;
-use server::{Addresses, Server};
+use server::Addresses;
+use town::Town;
 
 mod cast;
 mod desk;
 mod server;
+mod split;
 mod story;
+mod town;
 
 const ORIGIN: &str = "demo.acta.example/log";
+
+/// The witnesses, by the names of their keys and of their directories.
+const THREE: [&str; 3] = ["north.example", "south.example", "east.example"];
 
 /// See all of it at work on this machine
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Starts a log (acta-log has to be beside acta or in the PATH). Registrars register five invented agencies and a court; \
-the agencies publish signed decisions and correct, supersede and revoke some; a court quashes one; keys are changed and stolen; receipts \
-are checked offline, also one that somebody tampered with. Every command is shown as it could be typed. The log then stays up until Ctrl-C, to \
-look at.\n\nExample:\n  acta demo"
+    after_help = "Starts a log and three witnesses (acta-log and acta-witness have to be beside acta or in the PATH). Registrars register \
+five invented agencies and a court; the agencies publish signed decisions and correct, supersede and revoke some; a court quashes one; keys \
+are changed and stolen; receipts are checked offline, also one that somebody tampered with; witnesses fail and come back. Every command is \
+shown as it could be typed. The log then stays up until Ctrl-C, to look at.\n\nExamples:\n  acta demo\n  acta demo split-view"
 )]
 pub(crate) struct Demo {
     /// Where log, keys and receipts go, and stay; a second run goes on with them [default: a directory that vanishes in the end]
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", global = true)]
     dir: Option<PathBuf>,
     /// End after the check, rather than with Ctrl-C
-    #[arg(long)]
+    #[arg(long, global = true)]
     exit: bool,
+    #[command(subcommand)]
+    scene: Option<Scene>,
+}
+
+/// Another story than the usual one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Subcommand)]
+enum Scene {
+    /// See a log show two histories, and be convicted of it
+    ///
+    /// Runs a copy of a log that shows one of its witnesses another history, signed with the real key of the log. The witness refuses and
+    /// writes evidence, from which anybody can see that the log signed two histories.
+    #[command(after_help = "Example:\n  acta demo split-view")]
+    SplitView,
 }
 
 impl Demo {
@@ -52,41 +72,49 @@ impl Demo {
         };
         fs::create_dir_all(directory).map_err(|error| wrong_file(directory, error))?;
         let directory = directory.canonicalize().map_err(|error| wrong_file(directory, error))?;
-        // From here on a signal ends the server first, in whatever step it comes.
+        // From here on a signal ends the servers first, in whatever step it comes.
         let mut signals = Signals::new()?;
         let desk = Desk::new(&directory)?;
-        let mut server = tokio::select! {
-            server = start(&desk, &directory) => server?,
-            () = signals.any() => return Ok(()),
-        };
-        let addresses = server.addresses().clone();
+        let mut town = Town::new(&directory);
+        say(format_args!("All files are in {0}; to type a command yourself: cd {0}\n", directory.display()))?;
         let result = tokio::select! {
-            result = self.tour(&desk, &directory, &addresses) => result,
-            failure = server.ended() => Err(failure),
+            result = self.play(&desk, &mut town, &directory) => result,
             () = signals.any() => Ok(()),
         };
-        server.stop().await;
+        town.stop().await;
         result
     }
 
-    async fn tour(&self, desk: &Desk, directory: &Path, log: &Addresses) -> Result<(), Failure> {
-        say(format_args!("   A log is running: {} ({ORIGIN})\n", log.url))?;
-        story::tell(desk, &log.url).await?;
-        if !self.exit {
-            look_at(directory, log)?;
-            say("\nThe log stays up until you press Ctrl-C.")?;
-            std::future::pending::<()>().await;
+    async fn play(&self, desk: &Desk, town: &mut Town, directory: &Path) -> Result<(), Failure> {
+        match self.scene {
+            None => self.tour(desk, town, directory).await?,
+            Some(Scene::SplitView) => split::tell(desk, town).await?,
         }
-        Ok(())
+        if self.exit {
+            return Ok(());
+        }
+        say("\nThe log stays up until you press Ctrl-C.")?;
+        match &mut town.log {
+            Some(log) => Err(log.ended().await),
+            None => Ok(()),
+        }
     }
-}
 
-/// Makes keys and log where there are none yet, and serves the log.
-async fn start(desk: &Desk, directory: &Path) -> Result<Server, Failure> {
-    say(format_args!("All files are in {0}; to type a command yourself: cd {0}\n", directory.display()))?;
-    story::make_keys(desk).await?;
-    let registrars = cast::REGISTRARS.map(|name| format!("keys/{name}.key.vkey"));
-    Server::start(directory, ORIGIN, &registrars, cast::THRESHOLD).await
+    async fn tour(&self, desk: &Desk, town: &mut Town, directory: &Path) -> Result<(), Failure> {
+        story::make_keys(desk).await?;
+        let registrars = cast::REGISTRARS.map(|name| format!("keys/{name}.key.vkey"));
+        let mut init = vec!["--threshold", cast::THRESHOLD, "--registrar"];
+        init.extend(registrars.iter().map(String::as_str));
+        town.start(&init).await?;
+        let Town { log: Some(log), witnesses, .. } = town else { return Ok(()) };
+        let addresses = log.addresses().clone();
+        say(format_args!("   A log is running: {} ({ORIGIN})\n", addresses.url))?;
+        tokio::select! {
+            result = story::tell(desk, witnesses, &addresses.url) => result?,
+            failure = log.ended() => return Err(failure),
+        }
+        if self.exit { Ok(()) } else { look_at(directory, &addresses) }
+    }
 }
 
 fn look_at(directory: &Path, log: &Addresses) -> Result<(), Failure> {

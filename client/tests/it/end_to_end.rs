@@ -7,13 +7,19 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 mod statements;
+mod witnesses;
 
 pub(crate) const ORIGIN: &str = "end.test/log";
 
 /// The server's program, which cargo builds for its own package's tests only.
 pub(crate) fn acta_log() -> PathBuf {
+    beside_acta("acta-log")
+}
+
+/// A program of another package.
+fn beside_acta(program: &str) -> PathBuf {
     let acta = Path::new(env!("CARGO_BIN_EXE_acta"));
-    let path = acta.with_file_name("acta-log");
+    let path = acta.with_file_name(program);
     assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` before this test, or `make test`", path.display());
     path
 }
@@ -26,7 +32,12 @@ pub(crate) struct Log {
 
 impl Log {
     fn start(directory: &Path, listen: &str, more: &[&str]) -> Self {
-        let mut serve = Command::new(acta_log());
+        Log::start_program(&acta_log(), directory, listen, more)
+    }
+
+    /// Also a witness is started so.
+    fn start_program(program: &Path, directory: &Path, listen: &str, more: &[&str]) -> Self {
+        let mut serve = Command::new(program);
         serve.args(["serve", "--listen", listen, "--dir"]).arg(directory).args(more);
         let mut child = serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
@@ -230,6 +241,16 @@ fn the_demo_ends_well_and_leaves_nothing_running() {
     let desk = Desk::new();
     let told = desk.acta(0, &["demo", "--dir", "demo", "--exit"]);
     assert!(told.contains("194 good receipts, 0 not good") && told.contains("NOT GOOD"), "{told}");
+    // One witness fails, and another one; then they come back.
+    assert!(told.contains("witnesses: ") && told.contains("witnesses have yet to sign it"), "{told}");
+    assert_eq!(told.matches("1 decision published").count(), 3, "{told}");
+    let receipt = "demo/receipts/lands.tarnholm.example-2026-34.tlog-proof";
+    let seen = desk.acta(0, &["verify", "--policy", "demo/log/policy", receipt]);
+    assert!(seen.contains("witnessed by 2 of 3 (2 needed): north.example") && seen.contains("; not by east.example."), "{seen}");
+    let policy = fs::read_to_string(desk.path("demo/log/policy")).unwrap();
+    fs::write(desk.path("strict"), policy.replace("group witnesses 2 ", "group witnesses 3 ")).unwrap();
+    let short = desk.acta(1, &["verify", "--policy", "strict", receipt]);
+    assert!(short.contains("`witnesses` has 2 of the 3 that it needs") && short.contains("east.example did not"), "{short}");
     let mut demo = desk.command(env!("CARGO_BIN_EXE_acta"), &["demo", "--dir", "demo"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let running = lines.find(|line| line.contains("A log is running")).unwrap();

@@ -33,7 +33,7 @@ pub enum Reason {
     Refused,
     /// Its answer has not the form that it must have.
     Garbled,
-    /// There is no line in its answer that one of its keys made now or nearly so.
+    /// There is no line in its answer that one of its keys made at a time that may be.
     NotCosigned,
     /// It says that it has seen more than there is, and shows nothing.
     Ahead,
@@ -91,7 +91,7 @@ impl fmt::Display for Reason {
             Reason::Refused => "refuses the request: look at its address in the policy, and ask its operator",
             Reason::Garbled => "answers what no witness answers: look at its address in the policy",
             Reason::NotCosigned => {
-                "answers without a good cosignature of a key in the policy that was made now: look at its keys there, and at both clocks"
+                "answers without a good cosignature of a key in the policy, at a time that can be: look at its keys there"
             }
             Reason::Ahead => "says that it has seen more of this log than there is, and shows nothing of it: ask its operator",
             Reason::ProofRefused => "refuses a proof that is good, and shows no reason: ask its operator",
@@ -109,8 +109,6 @@ pub(super) enum Ignored {
     Bad,
     /// It states a time that is yet to come.
     Future,
-    /// It states a time that is past: it was made for an earlier request.
-    Past,
 }
 
 /// The instruments of gathering.
@@ -183,7 +181,6 @@ impl GatherMetrics {
             Ignored::Foreign => "foreign",
             Ignored::Bad => "bad",
             Ignored::Future => "future",
-            Ignored::Past => "past",
         };
         self.ignored.with_label_values(&[witness, why]).inc();
     }

@@ -49,7 +49,7 @@ const PROCUREMENT: &Issuer = &Issuer {
     decisions: include_str!("../../../../testdata/decisions/marches.val-ormelle.example.jsonl"),
 };
 
-const LANDS: &Issuer = &Issuer {
+pub(super) const LANDS: &Issuer = &Issuer {
     id: "lands.tarnholm.example",
     name: "en=Land Register of Tarnholm",
     kinds: &["land.*"],

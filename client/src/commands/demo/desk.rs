@@ -1,6 +1,7 @@
 //! Where the demo types its commands.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -50,6 +51,34 @@ impl Desk {
         let path = self.directory.join(path);
         let written = path.parent().map_or(Ok(()), fs::create_dir_all).and_then(|()| durable::write(&path, content));
         written.map_err(|error| wrong_file(&path, error))
+    }
+
+    /// Copies a directory with all that is in it, rights included.
+    pub(super) fn copy(&self, from: &str, to: &str) -> Result<(), Failure> {
+        let copied = std::process::Command::new("cp").args(["-a", from, to]).current_dir(&self.directory).status();
+        match copied {
+            Ok(status) if status.success() => Ok(()),
+            _ => Err(Exit::Usage.because(format!("cp -a {from} {to} failed"))),
+        }
+    }
+
+    /// The first file with that extension anywhere below a directory, by its path from here.
+    pub(super) fn find(&self, directory: &str, extension: &str) -> Result<Option<String>, Failure> {
+        let path = self.directory.join(directory);
+        let mut files = fs::read_dir(&path).and_then(Iterator::collect::<io::Result<Vec<_>>>).map_err(|error| wrong_file(&path, error))?;
+        files.sort_by_key(fs::DirEntry::file_name);
+        for file in files {
+            let name = format!("{directory}/{}", file.file_name().display());
+            let found = if file.path().is_dir() {
+                self.find(&name, extension)?
+            } else {
+                file.path().extension().is_some_and(|found| found == extension).then_some(name)
+            };
+            if found.is_some() {
+                return Ok(found);
+            }
+        }
+        Ok(None)
     }
 
     /// Shows a command and runs it; what it prints is shown, `lines` of it at most.

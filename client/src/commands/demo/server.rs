@@ -1,11 +1,11 @@
-//! The log's server as a child process.
+//! Servers as child processes: the log's, and witnesses.
 //!
-//! Invariant: when this process ends in any way that it can act on, the server ends too, by SIGTERM first, so that it drains. If this
-//! process is killed with SIGKILL the server goes on running; nothing can be done about that here without unsafe code.
+//! Invariant: when this process ends in any way that it can act on, the servers end too, by SIGTERM first, so that they drain. If this
+//! process is killed with SIGKILL they go on running; nothing can be done about that here without unsafe code.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Output, Stdio};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,14 +13,20 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
 
-use super::super::{Exit, Failure, say, wrong_file};
+use super::super::{Exit, Failure, wrong_file};
 
-const PROGRAM: &str = "acta-log";
-
-/// How long to wait for it to start, and for it to stop.
+/// How long to wait for one to start, and for it to stop.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// The programs beside this one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Program {
+    Log,
+    Witness,
+}
+
 pub(super) struct Server {
+    program: Program,
     child: Child,
     addresses: Addresses,
     messages: PathBuf,
@@ -32,36 +38,25 @@ pub(super) struct Server {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Addresses {
     pub(super) url: String,
+    /// Of the log only: the demo has no use for those of witnesses.
     pub(super) operations: Option<String>,
 }
 
 impl Server {
-    /// Creates a log in the directory `log` below `desk` if there is none, and serves it on free ports of this machine. `registrars` are
-    /// files with verifier keys, of which `threshold` must sign.
-    pub(super) async fn start(desk: &Path, origin: &str, registrars: &[String], threshold: &str) -> Result<Self, Failure> {
-        let program = program();
-        let directory = desk.join("log");
-        if !directory.join("policy").exists() {
-            let mut arguments = vec!["init", "--dir", "log", "--origin", origin, "--threshold", threshold, "--registrar"];
-            arguments.extend(registrars.iter().map(String::as_str));
-            say(format_args!("   $ acta-log {}", arguments.join(" ")))?;
-            let mut init = Command::new(&program);
-            init.args(arguments).current_dir(desk).kill_on_drop(true);
-            let output = init.output().await.map_err(|error| not_found(&program, &error))?;
-            if !output.status.success() {
-                let said = String::from_utf8_lossy(&output.stderr);
-                return Err(Exit::Usage.because(format!("acta-log init failed: {}", said.trim_end())));
-            }
-        }
-        let messages = directory.with_extension("messages");
+    /// Runs `PROGRAM serve --dir NAME …` below `desk` until it listens. What it prints about itself goes to `NAME.messages`.
+    pub(super) async fn start(program: Program, desk: &Path, name: &str, more: &[&str]) -> Result<Self, Failure> {
+        let messages = desk.join(format!("{name}.messages"));
         let stderr = File::create(&messages).map_err(|error| wrong_file(&messages, error))?;
-        let mut serve = Command::new(&program);
-        serve.arg("serve").arg("--dir").arg(&directory).args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
+        let mut serve = Command::new(program.path());
+        serve.args(["serve", "--dir", name]).args(more).current_dir(desk);
+        if program == Program::Log {
+            serve.args(["--ops-listen", "127.0.0.1:0"]);
+        }
         // A group of its own: Ctrl-C reaches this process, which then ends the server in its own time.
         serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0).kill_on_drop(true);
-        let mut child = serve.spawn().map_err(|error| not_found(&program, &error))?;
+        let mut child = serve.spawn().map_err(|error| program.not_found(&error))?;
         let stdout = child.stdout.take().expect("it was asked for");
-        let mut server = Server { child, addresses: Addresses::default(), messages, stdout: BufReader::new(stdout).lines() };
+        let mut server = Server { program, child, addresses: Addresses::default(), messages, stdout: BufReader::new(stdout).lines() };
         match timeout(PATIENCE, server.read_addresses()).await {
             Ok(Some(())) => Ok(server),
             _ => Err(server.failure("did not start")),
@@ -79,6 +74,14 @@ impl Server {
         self.failure("ended by itself")
     }
 
+    /// Waits for it to end by itself, and gives the last that it said.
+    pub(super) async fn refused(&mut self) -> Result<String, Failure> {
+        match timeout(PATIENCE, self.child.wait()).await {
+            Ok(Ok(status)) if !status.success() => Ok(self.last_words()),
+            _ => Err(self.failure("went on, which must never happen")),
+        }
+    }
+
     pub(super) async fn stop(&mut self) {
         let pid = self.child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
         // It may have ended in between, which is what is wanted.
@@ -94,6 +97,9 @@ impl Server {
             let line = self.stdout.next_line().await.ok()??;
             if let Some(url) = line.strip_prefix("listening on ") {
                 self.addresses.url = url.to_owned();
+                if self.program == Program::Witness {
+                    return Some(());
+                }
             }
             if let Some(url) = line.strip_prefix("operations on ") {
                 self.addresses.operations = Some(url.to_owned());
@@ -102,22 +108,47 @@ impl Server {
         }
     }
 
-    fn failure(&self, what: &str) -> Failure {
+    fn last_words(&self) -> String {
         let messages = std::fs::read_to_string(&self.messages).unwrap_or_default();
-        let last = messages.trim_end().lines().last().unwrap_or("it said nothing").to_owned();
-        Exit::Unavailable.because(format!("the log's server {what}: {last}"))
+        messages.trim_end().lines().last().unwrap_or("it said nothing").to_owned()
+    }
+
+    fn failure(&self, what: &str) -> Failure {
+        Exit::Unavailable.because(format!("{} {what}: {}", self.program.name(), self.last_words()))
     }
 }
 
-/// Beside this program, as both are built and installed together; else wherever the PATH has it.
-fn program() -> PathBuf {
-    let beside = std::env::current_exe().ok().map(|path| path.with_file_name(PROGRAM));
-    beside.filter(|path| path.is_file()).unwrap_or_else(|| PROGRAM.into())
-}
+impl Program {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Program::Log => "acta-log",
+            Program::Witness => "acta-witness",
+        }
+    }
 
-fn not_found(program: &Path, error: &std::io::Error) -> Failure {
-    Exit::Usage.because(format!(
-        "cannot start {}: {error}. Build it with `cargo build --workspace --bins`, or put acta-log beside acta or into the PATH",
-        program.display()
-    ))
+    /// Runs a command of it that ends by itself.
+    pub(super) async fn run(self, desk: &Path, arguments: &[&str]) -> Result<(), Failure> {
+        let mut command = Command::new(self.path());
+        command.args(arguments).current_dir(desk).stdin(Stdio::null()).kill_on_drop(true);
+        let Output { status, stderr, .. } = command.output().await.map_err(|error| self.not_found(&error))?;
+        if status.success() {
+            return Ok(());
+        }
+        let (said, asked) = (String::from_utf8_lossy(&stderr), arguments.first().unwrap_or(&""));
+        Err(Exit::Usage.because(format!("{} {asked} failed: {}", self.name(), said.trim_end())))
+    }
+
+    /// Beside this program, as all are built and installed together; else wherever the PATH has it.
+    fn path(self) -> PathBuf {
+        let beside = std::env::current_exe().ok().map(|path| path.with_file_name(self.name()));
+        beside.filter(|path| path.is_file()).unwrap_or_else(|| self.name().into())
+    }
+
+    fn not_found(self, error: &std::io::Error) -> Failure {
+        Exit::Usage.because(format!(
+            "cannot start {}: {error}. Build it with `cargo build --workspace --bins`, or put {} beside acta or into the PATH",
+            self.path().display(),
+            self.name()
+        ))
+    }
 }

@@ -2,8 +2,10 @@
 
 use tlog::proof::Proof;
 
-use super::cast::{AGENCIES, COURT, Issuer, LICENSING, PLANNING, PLANNING_MAPPING, REGISTRARS, WATER};
+use super::THREE;
+use super::cast::{AGENCIES, COURT, Issuer, LANDS, LICENSING, PLANNING, PLANNING_MAPPING, REGISTRARS, WATER};
 use super::desk::{Desk, Ends};
+use super::town::Witnesses;
 use crate::commands::{Exit, Failure, say};
 
 const POLICY: &str = "log/policy";
@@ -14,6 +16,9 @@ const PONTOON: u64 = 37;
 
 /// A decision with a sealed applicant.
 const GARDEN_ROOM: u64 = 43;
+
+/// The last decision of the land register.
+const LAST_OF_LANDS: u64 = 35;
 
 /// What the water authority's stolen key is in doubt from.
 const STOLEN_FROM: u64 = 34;
@@ -36,7 +41,7 @@ pub(super) async fn make_keys(desk: &Desk) -> Result<(), Failure> {
 }
 
 /// All after the log has started.
-pub(super) async fn tell(desk: &Desk, url: &str) -> Result<(), Failure> {
+pub(super) async fn tell(desk: &Desk, witnesses: &mut Witnesses, url: &str) -> Result<(), Failure> {
     let story = Story { desk, url };
     story.register().await?;
     story.publish().await?;
@@ -44,6 +49,7 @@ pub(super) async fn tell(desk: &Desk, url: &str) -> Result<(), Failure> {
     story.seal().await?;
     story.rotate().await?;
     story.steal().await?;
+    story.fail(witnesses).await?;
     story.check().await
 }
 
@@ -92,8 +98,12 @@ impl Story<'_> {
         say("3. The agencies publish their decisions. Each is signed with the agency's key and gets its number and a receipt:")?;
         self.desk.write("decisions/planning.toml", PLANNING_MAPPING.as_bytes())?;
         for issuer in AGENCIES {
-            // Licensing has one more decision, which comes when its key has changed.
-            let decisions = if issuer.id == LICENSING.id { without_last(issuer.decisions) } else { issuer.decisions };
+            // Licensing has one more decision, which comes when its key has changed; the land register two, for when witnesses fail.
+            let decisions = match issuer.id {
+                id if id == LICENSING.id => without_last(issuer.decisions),
+                id if id == LANDS.id => without_last(without_last(issuer.decisions)),
+                _ => issuer.decisions,
+            };
             if !self.desk.has(&issuer.input()) {
                 self.desk.write(&issuer.input(), decisions.as_bytes())?;
             }
@@ -184,8 +194,32 @@ impl Story<'_> {
         say("")
     }
 
+    /// Witnesses fail, and come back.
+    async fn fail(&self, witnesses: &mut Witnesses) -> Result<(), Failure> {
+        say("8. Every head that anybody saw so far was signed by at least two of the three witnesses:")?;
+        self.desk.show(&self.with_log(vec!["checkpoint"]), Ends::Well, 4).await?;
+        if self.desk.has(&LANDS.receipt(LAST_OF_LANDS)) {
+            return say("   (When this was told here for the first time two of them failed and came back.)\n");
+        }
+        say(format_args!("\n   {} stops. Two are enough:", THREE[2]))?;
+        witnesses.stop(2).await;
+        self.desk.write(&LANDS.input(), without_last(LANDS.decisions).as_bytes())?;
+        self.publish_as(LANDS, &LANDS.key(), Ends::Well).await?;
+        say(format_args!("\n   {} stops as well:", THREE[1]))?;
+        witnesses.stop(1).await;
+        self.desk.write(&LANDS.input(), LANDS.decisions.as_bytes())?;
+        let (key, input) = (LANDS.key(), LANDS.input());
+        let publish = vec!["publish", "--issuer", LANDS.id, "--key", &key, "--series", SERIES, "--receipts", "receipts", "--wait", "3"];
+        self.desk.show(&[self.with_log(publish), vec![&input]].concat(), Ends::Refusing, 3).await?;
+        say("\n   The log has the decision, and shows nobody a state that too few have seen: the last one stays. Both come back:")?;
+        witnesses.restart(1).await?;
+        witnesses.restart(2).await?;
+        self.publish_as(LANDS, &LANDS.key(), Ends::Well).await?;
+        say("")
+    }
+
     async fn check(&self) -> Result<(), Failure> {
-        say("8. Everybody checks, without asking any server:")?;
+        say("9. Everybody checks, without asking any server:")?;
         self.desk.show(&["verify", "--policy", POLICY, "--quiet", "receipts"], Ends::Well, 3).await?;
         say("\n   Somebody changes one decision in a copy of its receipt:")?;
         self.tamper(&PLANNING.receipt(PONTOON))?;
@@ -240,6 +274,8 @@ mod tests {
         assert_eq!(decision(PLANNING, GARDEN_ROOM)["parties"][0]["role"], "applicant");
         assert!(decision(WATER, STOLEN_FROM)["subject"].is_string());
         assert_eq!(LICENSING.decisions.lines().count(), 40);
+        let lands = LANDS.decisions.lines().last().and_then(|line| serde_json::from_str::<Value>(line).ok()).unwrap_or_default();
+        assert_eq!((lands["seq"].as_u64(), lands["relates"].is_null()), (Some(LAST_OF_LANDS), true));
         assert_eq!(without_last("a\nb\nc\n"), "a\nb\n");
     }
 }
