@@ -77,6 +77,8 @@ const PROGRESS: Duration = Duration::from_millis(250);
 pub enum Mode {
     /// Add one entry a request
     Add,
+    /// Add one entry a request, and wait for its receipt
+    AddReceipt,
     /// Add many entries a request
     AddBatch,
     /// Read full tiles of hashes, any with the same chance
@@ -92,7 +94,7 @@ pub enum Mode {
 impl Mode {
     /// Whether it changes the log.
     pub fn adds(self) -> bool {
-        matches!(self, Mode::Add | Mode::AddBatch)
+        matches!(self, Mode::Add | Mode::AddReceipt | Mode::AddBatch)
     }
 }
 

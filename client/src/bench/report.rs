@@ -279,6 +279,7 @@ impl fmt::Display for Report {
         let what = match self.mode {
             Mode::AddBatch => format!("entries of {} bytes, {} a request", self.entry_bytes, self.batch),
             Mode::Add => format!("entries of {} bytes", self.entry_bytes),
+            Mode::AddReceipt => format!("entries of {} bytes, each with its receipt", self.entry_bytes),
             Mode::Tile => "tiles".to_owned(),
             Mode::Bundle => "bundles".to_owned(),
             Mode::Proof => "proofs".to_owned(),

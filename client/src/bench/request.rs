@@ -16,6 +16,9 @@ use super::entries::{Chooser, Entries, Random};
 /// Bytes of the length before each entry of a batch.
 const PREFIX: usize = 2;
 
+/// What a receipt begins with.
+const RECEIPT: &[u8] = b"c2sp.org/tlog-proof@v1\n";
+
 /// Bytes of a full tile.
 const FULL_TILE: usize = 8192;
 
@@ -40,7 +43,7 @@ enum Asked {
         head: usize,
         /// The numbers of the entries in the request.
         numbers: Vec<u64>,
-        batch: bool,
+        as_one: One,
     },
     Tile {
         full: u64,
@@ -55,6 +58,28 @@ enum Asked {
         random: Random,
     },
     Checkpoint,
+}
+
+/// How entries are added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum One {
+    /// Alone; the answer is the index.
+    Index,
+    /// Alone; the answer is the receipt.
+    Receipt,
+    /// Many together; the answer has a line for each.
+    Batch,
+}
+
+impl One {
+    /// The path, and the bytes of the length before each entry.
+    fn wire(self) -> (&'static str, usize) {
+        match self {
+            One::Index => ("add", 0),
+            One::Receipt => ("add?receipt", 0),
+            One::Batch => ("add-batch", PREFIX),
+        }
+    }
 }
 
 /// What all connections' requests have in common.
@@ -87,8 +112,9 @@ impl Requests {
     pub(crate) fn new(common: &Common, entries: Entries, chooser: Chooser, random: Random) -> Self {
         let size = common.size.as_u64();
         let asked = match common.mode {
-            Mode::Add => Asked::Add { entries, chooser, head: 0, numbers: vec![0], batch: false },
-            Mode::AddBatch => Asked::Add { entries, chooser, head: 0, numbers: vec![0; common.batch], batch: true },
+            Mode::Add => Asked::Add { entries, chooser, head: 0, numbers: vec![0], as_one: One::Index },
+            Mode::AddReceipt => Asked::Add { entries, chooser, head: 0, numbers: vec![0], as_one: One::Receipt },
+            Mode::AddBatch => Asked::Add { entries, chooser, head: 0, numbers: vec![0; common.batch], as_one: One::Batch },
             Mode::Tile => Asked::Tile { full: size / u64::from(TILE_WIDTH), random },
             Mode::Bundle => Asked::Bundle { full: size / u64::from(TILE_WIDTH), random },
             Mode::Proof => Asked::Proof { size, random },
@@ -104,8 +130,8 @@ impl Requests {
     fn lay_out(&mut self, entry_bytes: usize) {
         let Requests { asked, host, base, bytes, .. } = self;
         match asked {
-            Asked::Add { head, numbers, batch, .. } => {
-                let (path, prefix) = if *batch { ("add-batch", PREFIX) } else { ("add", 0) };
+            Asked::Add { head, numbers, as_one, .. } => {
+                let (path, prefix) = as_one.wire();
                 let body = numbers.len() * (prefix + entry_bytes);
                 bytes
                     .extend_from_slice(format!("POST {base}/{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {body}\r\n\r\n").as_bytes());
@@ -125,10 +151,10 @@ impl Requests {
     pub(crate) fn next(&mut self) -> &[u8] {
         let Requests { asked, host, base, bytes, .. } = self;
         match asked {
-            Asked::Add { entries, chooser, head, numbers, batch } => {
+            Asked::Add { entries, chooser, head, numbers, as_one } => {
                 let body = &mut bytes[*head..];
                 let length = body.len() / numbers.len();
-                let prefix = if *batch { PREFIX } else { 0 };
+                let (_, prefix) = as_one.wire();
                 for (number, slot) in numbers.iter_mut().zip(body.chunks_exact_mut(length)) {
                     *number = chooser.next();
                     entries.fill(*number, &mut slot[prefix..]);
@@ -162,8 +188,8 @@ impl Requests {
                 return Outcome::Good { done: u64::try_from(numbers.len()).unwrap_or(u64::MAX), refused: 0 };
             }
             _ if !self.check => true,
-            Asked::Add { numbers, batch: true, .. } => return judge_batch(numbers, body, acknowledged),
-            Asked::Add { numbers, .. } => match decimal(body.strip_suffix(b"\n").unwrap_or(body)) {
+            Asked::Add { numbers, as_one: One::Batch, .. } => return judge_batch(numbers, body, acknowledged),
+            Asked::Add { numbers, as_one, .. } => match index(*as_one, body) {
                 Some(index) => {
                     acknowledged.note(numbers[0], index);
                     true
@@ -173,7 +199,7 @@ impl Requests {
             Asked::Tile { .. } => body.len() == FULL_TILE,
             // An entry more or less would be noticed by the length before it; hashing is left to `acta audit`.
             Asked::Bundle { .. } => body.len() >= usize::from(TILE_WIDTH) * PREFIX,
-            Asked::Proof { .. } => body.starts_with(b"c2sp.org/tlog-proof@v1\n"),
+            Asked::Proof { .. } => body.starts_with(RECEIPT),
             Asked::Checkpoint => body.windows(2).any(|pair| pair == b"\n\n"),
         };
         if good { one } else { Outcome::Nonsense }
@@ -183,6 +209,17 @@ impl Requests {
 fn get(bytes: &mut Vec<u8>, base: &str, host: &str, path: &str) {
     bytes.clear();
     write!(bytes, "GET {base}/{path} HTTP/1.1\r\nHost: {host}\r\n\r\n").expect("writing to memory does not fail");
+}
+
+/// The index in the answer to one entry. A receipt is not verified here, which would take more than all else: `acta audit` is for that.
+fn index(as_one: One, body: &[u8]) -> Option<u64> {
+    match as_one {
+        One::Index | One::Batch => decimal(body.strip_suffix(b"\n").unwrap_or(body)),
+        One::Receipt => {
+            let mut lines = body.strip_prefix(RECEIPT)?.split(|&c| c == b'\n');
+            lines.find_map(|line| decimal(line.strip_prefix(b"index ")?))
+        }
+    }
 }
 
 /// One line for each entry: its index, or why not.
@@ -279,6 +316,18 @@ mod tests {
         }
         assert_eq!(judged(&requests, 503, b""), Outcome::Overloaded);
         assert_eq!(judged(&requests, 202, b"17\n"), Outcome::Status(202));
+    }
+
+    #[test]
+    fn only_a_receipt_acknowledges_an_addition_for_which_one_was_asked() {
+        let mut requests = requests(Mode::AddReceipt, true);
+        assert!(requests.next().starts_with(b"POST /prefix/add?receipt HTTP/1.1\r\nHost: log.example:80\r\nContent-Length: 100\r\n\r\n"));
+        let receipt = b"c2sp.org/tlog-proof@v1\nextra AAAA\nindex 17\nAAAA\n\nlog\n";
+        assert_eq!(judged(&requests, 200, receipt), GOOD);
+        for nonsense in [&b"17\n"[..], b"c2sp.org/tlog-proof@v1\nindex x\n", b"<html>"] {
+            assert_eq!(judged(&requests, 200, nonsense), Outcome::Nonsense);
+        }
+        assert_eq!(judged(&requests, 202, b"17\n"), Outcome::Status(202), "an index alone is not what was asked for");
     }
 
     #[test]
