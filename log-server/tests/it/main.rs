@@ -8,4 +8,5 @@ mod faults;
 mod http;
 mod process;
 mod statements;
+mod witnesses;
 mod world;
