@@ -21,8 +21,12 @@ use crate::store::{Store, StoreError};
 /// How often a head is submitted in one conversation: with the size remembered, with the size told, and twice more should that move.
 const MAX_SUBMISSIONS: usize = 4;
 
-/// How far ahead of this machine's clock a witness's may be. A time further ahead would make the head look fresh long after it is not.
-const MAX_AHEAD: u64 = 300;
+/// How many seconds a witness's clock may be away from this machine's.
+///
+/// A time further ahead would make the head look fresh long after it is not. And a line that is older was not made for this request:
+/// cosignatures are public, so whoever sits between an old copy of a log and its witnesses could answer with those that the copy's head
+/// got in its day, and the copy would take itself for the newest.
+const MAX_OFF: u64 = 300;
 
 /// Why a witness has not cosigned a head.
 #[derive(Debug)]
@@ -107,7 +111,7 @@ impl<S: Store, T: Transport> Conversation<'_, S, T> {
         })
     }
 
-    /// Those lines that a key of this witness made over the head, at a time that may be.
+    /// Those lines that a key of this witness made over the head, now or nearly so.
     fn good_lines(&self, body: &[u8], head: &Head) -> Result<Vec<Signature>, Reason> {
         let lines = parse_cosignatures(body).map_err(|_| Reason::Garbled)?;
         let now = self.shared.gathering.clock.now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
@@ -127,7 +131,8 @@ impl<S: Store, T: Transport> Conversation<'_, S, T> {
             match verified.ok().and_then(|cosignature| cosignature.timestamp()) {
                 // SPEC: tlog-witness §add-checkpoint: the timestamp MUST NOT be zero.
                 None => self.ignored(Ignored::Bad),
-                Some(time) if time.get() > now.saturating_add(MAX_AHEAD) => self.ignored(Ignored::Future),
+                Some(time) if time.get() > now.saturating_add(MAX_OFF) => self.ignored(Ignored::Future),
+                Some(time) if time.get().saturating_add(MAX_OFF) < now => self.ignored(Ignored::Past),
                 Some(_) => good.push(line),
             }
         }

@@ -33,7 +33,7 @@ pub enum Reason {
     Refused,
     /// Its answer has not the form that it must have.
     Garbled,
-    /// There is no line in its answer that one of its keys made at a time that may be.
+    /// There is no line in its answer that one of its keys made now or nearly so.
     NotCosigned,
     /// It says that it has seen more than there is, and shows nothing.
     Ahead,
@@ -91,7 +91,7 @@ impl fmt::Display for Reason {
             Reason::Refused => "refuses the request: look at its address in the policy, and ask its operator",
             Reason::Garbled => "answers what no witness answers: look at its address in the policy",
             Reason::NotCosigned => {
-                "answers without a good cosignature of a key in the policy, at a time that can be: look at its keys there"
+                "answers without a good cosignature of a key in the policy that was made now: look at its keys there, and at both clocks"
             }
             Reason::Ahead => "says that it has seen more of this log than there is, and shows nothing of it: ask its operator",
             Reason::ProofRefused => "refuses a proof that is good, and shows no reason: ask its operator",
@@ -109,6 +109,8 @@ pub(super) enum Ignored {
     Bad,
     /// It states a time that is yet to come.
     Future,
+    /// It states a time that is past: it was made for an earlier request.
+    Past,
 }
 
 /// The instruments of gathering.
@@ -176,16 +178,12 @@ impl GatherMetrics {
         self.failures.with_label_values(&[witness, reason.name()]).inc();
     }
 
-    #[cfg(test)]
-    pub(super) fn failures(&self, witness: &str, reason: Reason) -> u64 {
-        self.failures.with_label_values(&[witness, reason.name()]).get()
-    }
-
     pub(super) fn ignored(&self, witness: &str, why: Ignored) {
         let why = match why {
             Ignored::Foreign => "foreign",
             Ignored::Bad => "bad",
             Ignored::Future => "future",
+            Ignored::Past => "past",
         };
         self.ignored.with_label_values(&[witness, why]).inc();
     }

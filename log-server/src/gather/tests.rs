@@ -1,6 +1,5 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-mod in_time;
 mod over_http;
 mod witness;
 
@@ -30,6 +29,8 @@ struct World {
     witnesses: Vec<Witness>,
     policy: Policy,
     options: GatherOptions,
+    /// How far the log's clock is ahead of its witnesses'.
+    ahead: Duration,
 }
 
 impl World {
@@ -57,7 +58,7 @@ impl World {
         text.push_str(&format!("group quorum 2{groups}\nquorum quorum\n"));
         let policy = Policy::parse(text.as_bytes()).unwrap();
         let options = GatherOptions { min_interval: Duration::ZERO, ..GatherOptions::default() };
-        (World { fixture, net, witnesses, policy, options }, store)
+        (World { fixture, net, witnesses, policy, options, ahead: Duration::ZERO }, store)
     }
 
     fn start<S: Store>(&self, store: S) -> Result<(Log<S>, WriteSide), StartupError> {
@@ -67,11 +68,12 @@ impl World {
     }
 
     fn gathering(&self) -> Gathering<Net> {
+        let ahead = self.ahead;
         Gathering {
             policy: self.policy.clone(),
             options: self.options,
             transport: self.net.clone(),
-            clock: Clock::system(),
+            clock: Clock::new(move || SystemTime::now() + ahead),
             metrics: GatherMetrics::new(&Registry::new()).unwrap(),
             evidence: Some(self.fixture.dir.path().to_owned()),
         }
@@ -316,6 +318,28 @@ async fn witnesses_that_show_nothing_of_what_they_have_seen_keep_a_restored_back
 }
 
 #[tokio::test]
+async fn lines_of_another_day_do_not_open_a_restored_backup() {
+    let (mut world, store) = World::new();
+    let (log, write_side) = world.started(store).await;
+    add_entry(&log, 0).await.unwrap();
+    published(&log, 1).await;
+    until(|| world.witnesses.iter().all(|witness| witness.size() == 1)).await;
+    let backup = log.store().reopen();
+    add_entry(&log, 1).await.unwrap();
+    published(&log, 2).await;
+    stop(&log, write_side).await;
+
+    // An hour later. Whoever is between the log and its witnesses has their answers of then, which everybody could read.
+    world.fixture.anchor_at(&backup.tree().unwrap());
+    world.behave([Manner::Replays; 3]);
+    world.ahead = Duration::from_secs(3600);
+    let (log, write_side) = world.start(backup).unwrap();
+    until(|| log.witnesses().iter().all(|standing| standing.failing == Some(Reason::NotCosigned))).await;
+    assert_eq!(log.accepting(), Err(AddError::AskingWitnesses));
+    stop(&log, write_side).await;
+}
+
+#[tokio::test]
 async fn of_two_clones_the_one_whose_heads_the_witnesses_have_not_seen_stops() {
     let (world, store) = World::new();
     let (log, write_side) = world.started(store).await;
@@ -334,6 +358,7 @@ async fn of_two_clones_the_one_whose_heads_the_witnesses_have_not_seen_stops() {
         witnesses: other.witnesses.clone(),
         policy: other.policy.clone(),
         options: other.options,
+        ahead: other.ahead,
     };
     let (one, one_side) = world.started(log.store().reopen()).await;
     let (two, mut two_side) = other.started(clone).await;

@@ -42,6 +42,9 @@ pub(super) enum Manner {
     RefusesProofs,
     /// It does not serve what it has cosigned.
     Silent,
+    /// It answers with the lines that it made for the same head before, where it did, whatever it has cosigned since: what somebody in
+    /// between can do without any key.
+    Replays,
 }
 
 /// A witness and all that happened to it. Clones are the same witness.
@@ -62,6 +65,8 @@ struct State {
     stored: Option<SignedCheckpoint>,
     /// The sizes that were submitted, in their order.
     asked: Vec<u64>,
+    /// What it answered to each head that it cosigned.
+    answered: HashMap<String, Vec<Signature>>,
 }
 
 fn cosigner(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
@@ -74,7 +79,7 @@ impl Witness {
         let name = format!("w{number}.test");
         let keys =
             vec![cosigner(&name, Algorithm::CosignatureEd25519, 10 + number), cosigner(&name, Algorithm::CosignatureMlDsa44, 20 + number)];
-        let state = State { manner: Manner::Honest, latest: Latest::NEVER, stored: None, asked: Vec::new() };
+        let state = State { manner: Manner::Honest, latest: Latest::NEVER, stored: None, asked: Vec::new(), answered: HashMap::new() };
         Witness(Arc::new(Inner { keys, log_keys: Mutex::new(log_keys), state: Mutex::new(state) }))
     }
 
@@ -134,6 +139,10 @@ impl Witness {
         let Ok(request) = AddCheckpoint::parse(body) else { return plain(400, "malformed\n") };
         let size = request.checkpoint().checkpoint().size().as_u64();
         state.asked.push(size);
+        let head = request.checkpoint().checkpoint().to_string();
+        if let (Manner::Replays, Some(before)) = (state.manner, state.answered.get(&head)) {
+            return lines(before);
+        }
         let mut now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
         match state.manner {
             Manner::Garbage => return plain(200, "<html>not a witness</html>\n"),
@@ -154,6 +163,7 @@ impl Witness {
                 state.latest = accepted.latest();
                 state.stored = Some(accepted.signed().clone());
                 let good = accepted.cosign(&keys).unwrap();
+                state.answered.insert(head, good.clone());
                 if state.manner != Manner::BadLineFirst {
                     return lines(&good);
                 }
