@@ -31,3 +31,5 @@ pub mod store;
 
 #[cfg(test)]
 mod fixture;
+#[cfg(test)]
+mod simulation;

@@ -180,11 +180,22 @@ impl Queue {
             state = self.arrived.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.idle = false;
+        Some(self.drain(&mut state))
+    }
+
+    /// Takes what one commit may have of what is there, without waiting for more. `None` once the queue is closed and empty.
+    #[cfg(test)]
+    pub(crate) fn take_now(&self) -> Option<Vec<Waiting>> {
+        let mut state = self.state();
+        if state.waiting.is_empty() && state.closed.is_some() { None } else { Some(self.drain(&mut state)) }
+    }
+
+    fn drain(&self, state: &mut State) -> Vec<Waiting> {
         let whole = state.waiting.len() <= self.limits.commit_entries && state.bytes <= self.limits.commit_bytes;
-        let count = if whole { state.waiting.len() } else { self.commit_count(&state) };
+        let count = if whole { state.waiting.len() } else { self.commit_count(state) };
         let batch: Vec<Waiting> = state.waiting.drain(..count).collect();
         state.bytes -= batch.iter().map(|waiting| waiting.checked.weight()).sum::<usize>();
-        Some(batch)
+        batch
     }
 
     /// Takes nothing in any more; what waits is still taken out.

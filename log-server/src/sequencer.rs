@@ -135,6 +135,20 @@ impl<S: Store> Sequencer<S> {
         Ok(())
     }
 
+    /// Does what waits, without waiting for more: how a simulation works, in which no thread may decide what happens first. Says whether
+    /// there can be more.
+    #[cfg(test)]
+    pub(crate) fn step(&mut self) -> Result<bool, SequencerError> {
+        let Some(batch) = self.queue.take_now() else { return Ok(false) };
+        if !batch.is_empty()
+            && let Err(error) = self.handle(batch)
+        {
+            self.queue.fail(&AddError::Failed);
+            return Err(error);
+        }
+        Ok(true)
+    }
+
     fn handle(&mut self, batch: Vec<Waiting>) -> Result<(), SequencerError> {
         let Assigned { outcomes, fresh, ledger } = self.assign(&batch)?;
         if !fresh.is_empty() {

@@ -7,6 +7,7 @@
 //! commit fails its outcome is unknown until the store is opened again: nobody is told anything, the locks of its logs are never released,
 //! and the process has to end.
 
+use std::fmt;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -52,22 +53,33 @@ struct Queue {
 pub(crate) struct Committer {
     queue: Arc<Queue>,
     failure: watch::Sender<Option<Arc<StoreError>>>,
+    /// How to store a row at once, where there is no thread.
+    here: Option<Here>,
+}
+
+/// Stores what waits, on the thread that calls it.
+#[derive(Clone)]
+struct Here(Arc<Commit>);
+
+/// Stores a batch; see [`Committer::commit`].
+type Commit = dyn Fn(&Committer, Vec<Waiting>) -> Option<Released> + Send + Sync;
+
+impl fmt::Debug for Here {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Here")
+    }
 }
 
 impl Committer {
     /// Starts the thread. Must be called in a tokio runtime. The receiver resolves when it has ended, well or not.
     pub(crate) fn start<S: Store>(store: Arc<S>, metrics: Arc<Metrics>) -> (Self, oneshot::Receiver<()>) {
         let (failure, _) = watch::channel(None);
-        let committer = Committer { queue: Arc::default(), failure };
+        let committer = Committer { queue: Arc::default(), failure, here: None };
         let (ended, end) = oneshot::channel();
         let (released, mut releases) = mpsc::unbounded_channel::<Released>();
         tokio::spawn(async move {
             while let Some(batch) = releases.recv().await {
-                let (answers, guards): (Vec<_>, Vec<_>) = batch.into_iter().unzip();
-                for stored in answers {
-                    let _ = stored.send(()); // who does not wait any more need not know
-                }
-                drop(guards);
+                let_go(batch);
             }
         });
         let thread = committer.clone();
@@ -81,6 +93,13 @@ impl Committer {
         (committer, end)
     }
 
+    /// Without a thread: each row is stored where it is handed over, by itself.
+    pub(crate) fn without_thread<S: Store>(store: Arc<S>, metrics: Arc<Metrics>) -> Self {
+        let (failure, _) = watch::channel(None);
+        let here = Here(Arc::new(move |committer: &Committer, batch| committer.commit(batch, &*store, &metrics)));
+        Committer { queue: Arc::default(), failure, here: Some(here) }
+    }
+
     /// Hands a row over. The receiver resolves once it is durable; it is dropped without a word when it may not be.
     pub(crate) fn store(&self, log: OriginHash, row: Row, guard: Guard) -> Result<oneshot::Receiver<()>, Stopped> {
         let (stored, durable) = oneshot::channel();
@@ -88,7 +107,13 @@ impl Committer {
         if state.closed {
             return Err(Stopped);
         }
-        state.waiting.push(Waiting { log, row, guard, stored });
+        let waiting = Waiting { log, row, guard, stored };
+        if let Some(Here(commit)) = &self.here {
+            drop(state);
+            let_go(commit(self, vec![waiting]).ok_or(Stopped)?);
+            return Ok(durable);
+        }
+        state.waiting.push(waiting);
         if std::mem::take(&mut state.idle) {
             drop(state);
             self.queue.arrived.notify_one();
@@ -125,25 +150,31 @@ impl Committer {
 
     fn run<S: Store>(&self, store: &S, metrics: &Metrics, released: &mpsc::UnboundedSender<Released>) {
         while let Some(batch) = self.take() {
-            let begun = Instant::now();
-            let mut rows = Vec::with_capacity(batch.len());
-            let mut release = Vec::with_capacity(batch.len());
-            for Waiting { log, row, guard, stored } in batch {
-                rows.push((log, row));
-                release.push((stored, guard));
-            }
-            if let Err(error) = store.commit(&rows) {
-                self.fail(error);
-                let behind = std::mem::take(&mut self.state().waiting);
-                // Whether these rows are there is unknown, so nobody may decide upon their logs again. Who waits learns that it is over.
-                release.into_iter().for_each(|(_, guard)| std::mem::forget(guard));
-                behind.into_iter().for_each(|waiting| std::mem::forget(waiting.guard));
-                return;
-            }
-            metrics.committed(rows.len(), begun.elapsed());
+            let Some(release) = self.commit(batch, store, metrics) else { return };
             // Without a receiver the runtime is gone, and nobody waits any more.
             let _ = released.send(release);
         }
+    }
+
+    /// Stores a batch. Gives what may be let go of then; nothing after a failure.
+    fn commit<S: Store>(&self, batch: Vec<Waiting>, store: &S, metrics: &Metrics) -> Option<Released> {
+        let begun = Instant::now();
+        let mut rows = Vec::with_capacity(batch.len());
+        let mut release = Vec::with_capacity(batch.len());
+        for Waiting { log, row, guard, stored } in batch {
+            rows.push((log, row));
+            release.push((stored, guard));
+        }
+        if let Err(error) = store.commit(&rows) {
+            self.fail(error);
+            let behind = std::mem::take(&mut self.state().waiting);
+            // Whether these rows are there is unknown, so nobody may decide upon their logs again. Who waits learns that it is over.
+            release.into_iter().for_each(|(_, guard)| std::mem::forget(guard));
+            behind.into_iter().for_each(|waiting| std::mem::forget(waiting.guard));
+            return None;
+        }
+        metrics.committed(rows.len(), begun.elapsed());
+        Some(release)
     }
 
     /// Waits until there is something, then takes all of it. `None` once it is closed and empty, and after a failure.
@@ -164,4 +195,13 @@ impl Committer {
         // Nothing between lock and unlock leaves the state half changed.
         self.queue.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Tells those who wait that their rows are durable, and then lets go of the locks.
+fn let_go(released: Released) {
+    let (answers, guards): (Vec<_>, Vec<_>) = released.into_iter().unzip();
+    for stored in answers {
+        let _ = stored.send(()); // who does not wait any more need not know
+    }
+    drop(guards);
 }

@@ -150,16 +150,27 @@ impl<S: Store> Cosigner<S> {
     /// Starts the write path. Must be called in a tokio runtime.
     pub fn start(parts: Parts<S>) -> (Self, WriteSide) {
         let (committer, end) = Committer::start(Arc::clone(&parts.store), Arc::clone(&parts.metrics));
+        (Cosigner::assemble(parts, committer.clone()), WriteSide { committer, end })
+    }
+
+    /// A write path without a thread of its own: each checkpoint is stored where it was decided upon, by itself. For simulations, in which
+    /// nothing may depend on how threads happen to run. With Ed25519 keys only, no other thread takes part either.
+    pub fn start_without_thread(parts: Parts<S>) -> Self {
+        let committer = Committer::without_thread(Arc::clone(&parts.store), Arc::clone(&parts.metrics));
+        Cosigner::assemble(parts, committer)
+    }
+
+    fn assemble(parts: Parts<S>, committer: Committer) -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         let inner = Inner {
             locks: Locks::new(),
-            committer: committer.clone(),
+            committer,
             room: Arc::new(Semaphore::new((parts.options.pending / 1024).min(Semaphore::MAX_PERMITS))),
             slow: Semaphore::new(processors),
             rate: parts.options.rate.map(Dripping::new),
             parts,
         };
-        (Cosigner { inner: Arc::new(inner) }, WriteSide { committer, end })
+        Cosigner { inner: Arc::new(inner) }
     }
 
     /// The keys that cosign.

@@ -24,10 +24,13 @@ use crate::store::Store;
 /// The sequencer's thread, and what can stop it, from outside.
 #[derive(Debug)]
 pub struct WriteSide {
-    sequencer: oneshot::Receiver<Result<(), SequencerError>>,
+    sequencer: Ending,
     /// Why it was stopped, if not by itself.
     stopped: Stopped,
 }
+
+/// Resolves when a sequencer has ended.
+pub(crate) type Ending = oneshot::Receiver<Result<(), SequencerError>>;
 
 /// Why something else than the sequencer stopped the write side: set once, before the queue is closed.
 type Stopped = Arc<Mutex<Option<SequencerError>>>;
@@ -73,13 +76,26 @@ impl<S: Store> Log<S> {
             checked.store.publish(checked.head.size(), &checked.head.bytes())?;
         }
         let (publisher, published) = Publisher::at_once(checked.head.clone());
-        checked.assemble(publisher, published.clone(), published, None, Stopped::default())
+        checked.assemble(publisher, published.clone(), published, None, Stopped::default(), spawn)
     }
 
     /// As [`Log::start`], for a policy with witnesses: heads are published once its quorum has cosigned them. Until the witnesses have said
     /// enough of what they have seen (step 6 of [`crate::startup`]) the log is read only. If they have seen another history the write side
     /// ends.
     pub fn start_with_witnesses<T: Transport>(
+        store: S,
+        key: SigningKey,
+        anchor: (Anchor, Anchored),
+        options: Options,
+        metrics: Arc<Metrics>,
+        gathering: Gathering<T>,
+    ) -> Result<(Self, WriteSide), StartupError> {
+        Log::start_written_by(spawn, store, key, anchor, options, metrics, gathering)
+    }
+
+    /// As [`Log::start_with_witnesses`], where `write` sees to it that the sequencer works.
+    pub(crate) fn start_written_by<T: Transport>(
+        write: impl FnOnce(Sequencer<S>) -> Ending,
         store: S,
         key: SigningKey,
         anchor: (Anchor, Anchored),
@@ -102,7 +118,7 @@ impl<S: Store> Log<S> {
         let (gatherer, published, standings) = Gatherer::new(store, queue, key, gathering, committed.clone(), served);
         let (queue, stopped) = (Arc::clone(&checked.queue), Stopped::default());
         let guard = StopsAll { queue, stopped: Arc::clone(&stopped), ended_well: false };
-        let started = checked.assemble(publisher, committed, published, Some(Witnessed { standings, max_backlog }), stopped)?;
+        let started = checked.assemble(publisher, committed, published, Some(Witnessed { standings, max_backlog }), stopped, write)?;
         tokio::spawn(guard.watch(gatherer));
         Ok(started)
     }
@@ -134,6 +150,7 @@ impl<S: Store> Checked<S> {
         published: watch::Receiver<Arc<Head>>,
         witnessed: Option<Witnessed>,
         stopped: Stopped,
+        write: impl FnOnce(Sequencer<S>) -> Ending,
     ) -> Result<(Log<S>, WriteSide), StartupError> {
         let Checked { store, key, anchor, anchored, head, edge, queue, options, metrics, .. } = self;
         let verifier_key = key.verifier_key().clone();
@@ -156,7 +173,7 @@ impl<S: Store> Checked<S> {
             metrics: Arc::clone(&metrics),
         };
         tokio::spawn(hand_out(answered));
-        let write_side = WriteSide { sequencer: spawn(sequencer), stopped };
+        let write_side = WriteSide { sequencer: write(sequencer), stopped };
         let cache = Cache::with_weighter(cache_items(options.cache_bytes), options.cache_bytes, ByBytes);
         let (disk_full, draining) = (AtomicBool::new(false), AtomicBool::new(false));
         let key = verifier_key;
@@ -205,7 +222,7 @@ async fn hand_out(mut answered: mpsc::UnboundedReceiver<Answers>) {
     }
 }
 
-fn spawn<S: Store>(sequencer: Sequencer<S>) -> oneshot::Receiver<Result<(), SequencerError>> {
+fn spawn<S: Store>(sequencer: Sequencer<S>) -> Ending {
     /// However the thread ends, nobody waits for it any more.
     struct Ended(Arc<Queue>);
     impl Drop for Ended {
