@@ -178,6 +178,11 @@ impl GatherMetrics {
         self.failures.with_label_values(&[witness, reason.name()]).inc();
     }
 
+    #[cfg(test)]
+    pub(super) fn failures(&self, witness: &str, reason: Reason) -> u64 {
+        self.failures.with_label_values(&[witness, reason.name()]).get()
+    }
+
     pub(super) fn ignored(&self, witness: &str, why: Ignored) {
         let why = match why {
             Ignored::Foreign => "foreign",

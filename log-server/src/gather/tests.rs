@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod in_time;
 mod over_http;
 mod witness;
 
