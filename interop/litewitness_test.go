@@ -5,11 +5,13 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/crypto/ssh"
@@ -28,7 +30,7 @@ type litewitness struct {
 // newLitewitness starts a litewitness that follows the given logs.
 func newLitewitness(t *testing.T, name string, logs ...*actaLog) *litewitness {
 	t.Helper()
-	socket, fingerprint := sshAgent(t)
+	socket, fingerprint, _ := sshAgent(t)
 	database := filepath.Join(t.TempDir(), "litewitness.db")
 	p, address := onFreePort(t, func(address string) *program {
 		return run(t, filepath.Join(theirs, "litewitness"), "-name", name, "-key", fingerprint, "-ssh-agent", socket, "-db", database,
@@ -51,35 +53,55 @@ func newLitewitness(t *testing.T, name string, logs ...*actaLog) *litewitness {
 	return w
 }
 
+// newLitewitnessBehind starts a litewitness that nobody can reach but through a bastion, which it is told of for each log.
+func newLitewitnessBehind(t *testing.T, name string, logs ...*actaLog) (*litewitness, *litebastion) {
+	t.Helper()
+	socket, fingerprint, public := sshAgent(t)
+	hash := fmt.Sprintf("%x", sha256.Sum256(public))
+	bastion := newLitebastion(t, hash)
+	dir := t.TempDir()
+	good(t, "cp", bastion.certificate, filepath.Join(dir, "rootCA.pem")) // where -testcert looks for whom to trust
+	database := filepath.Join(dir, "litewitness.db")
+	p := runIn(t, dir, filepath.Join(theirs, "litewitness"), "-name", name, "-key", fingerprint, "-ssh-agent", socket, "-db", database,
+		"-no-listen", "-testcert")
+	w := &litewitness{program: p, vkey: p.prints(t, `vkey="?([^ "]+)`)[1], url: bastion.url + "/" + hash}
+	p.prints(t, "no bastions configured")
+	for _, log := range logs {
+		followLog(t, database, log)
+		insert(t, database, "INSERT INTO bastion (origin, bastion) VALUES (?, ?)", log.origin, bastion.backends)
+	}
+	p.signal(t, syscall.SIGHUP)
+	bastion.prints(t, "accepted new backend connection")
+	return w, bastion
+}
+
 // followLog does what `witnessctl add-log` and `add-key` do. That program cannot be had from every module proxy, since a module that it
 // needs for another command is not on all of them; the two rows are what litewitness's README describes.
 func followLog(t *testing.T, database string, log *actaLog) {
+	t.Helper()
+	empty := sha256.Sum256(nil)
+	root := base64.StdEncoding.EncodeToString(empty[:])
+	insert(t, database, "INSERT INTO log (origin, tree_size, tree_hash) VALUES (?, 0, ?)", log.origin, root)
+	insert(t, database, "INSERT INTO key (origin, key) VALUES (?, ?)", log.origin, log.vkey)
+}
+
+func insert(t *testing.T, database, query string, row ...any) {
 	t.Helper()
 	db, err := sqlite.OpenConn(database, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	empty := sha256.Sum256(nil)
-	root := base64.StdEncoding.EncodeToString(empty[:])
-	for _, row := range []struct {
-		query string
-		args  []any
-	}{
-		{"INSERT INTO log (origin, tree_size, tree_hash) VALUES (?, 0, ?)", []any{log.origin, root}},
-		{"INSERT INTO key (origin, key) VALUES (?, ?)", []any{log.origin, log.vkey}},
-	} {
-		if err := sqlitex.Execute(db, row.query, &sqlitex.ExecOptions{Args: row.args}); err != nil {
-			t.Fatal(err)
-		}
+	if err := sqlitex.Execute(db, query, &sqlitex.ExecOptions{Args: row}); err != nil {
+		t.Fatal(err)
 	}
 }
 
-// sshAgent runs an agent with a new key in this process, since litewitness leaves signing to one; gives its socket and the key's
+// sshAgent runs an agent with a new key in this process, since litewitness leaves signing to one; gives its socket, and the key with its
 // fingerprint.
-func sshAgent(t *testing.T) (socket, fingerprint string) {
+func sshAgent(t *testing.T) (socket, fingerprint string, public ed25519.PublicKey) {
 	t.Helper()
-	_, private, err := ed25519.GenerateKey(rand.Reader)
+	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -117,5 +139,5 @@ func sshAgent(t *testing.T) (socket, fingerprint string) {
 		listener.Close()
 		os.RemoveAll(dir)
 	})
-	return socket, ssh.FingerprintSHA256(signer.PublicKey())
+	return socket, ssh.FingerprintSHA256(signer.PublicKey()), public
 }
