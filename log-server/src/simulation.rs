@@ -130,9 +130,9 @@ impl World {
     fn crash_or_start_witness(&mut self) {
         let number = usize::try_from(self.random.below(3)).unwrap();
         if self.up[number] {
-            self.hosts[number].crash()
+            self.hosts[number].crash();
         } else {
-            self.hosts[number].start()
+            self.hosts[number].start();
         }
         self.up[number] = !self.up[number];
     }
