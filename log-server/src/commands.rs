@@ -14,7 +14,7 @@ use log_server::data_dir::DataDir;
 use log_server::open::{OpenError, claim, look};
 use log_server::run::{Addresses, run};
 use log_server::store::{Admits, LogId, RocksOptions};
-use log_server::{backup, create, export, fsck, open as opening, rebuild, startup};
+use log_server::{backup, create, export, fsck, gather, open as opening, rebuild, startup};
 use ring::rand::{SecureRandom, SystemRandom};
 use serving::signals::told_to_stop;
 use tlog::checkpoint::Origin;
@@ -140,7 +140,9 @@ fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {
     }
     if let Some(path) = &config.policy {
         let text = std::fs::read(path).map_err(|error| anyhow!("cannot read the policy file {}: {error}", path.display()))?;
-        tlog::policy::Policy::parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        let policy = tlog::policy::Policy::parse(&text).map_err(|error| anyhow!("{}: {error}", path.display()))?;
+        gather::check_addresses(&policy).map_err(|error| anyhow!("the policy {} cannot be used: {error}", path.display()))?;
+        gather::Http::new(&policy, config.witnesses.authorities.as_deref())?;
     }
     println!("{} is in order", args.config.display());
     Ok(ExitCode::SUCCESS)

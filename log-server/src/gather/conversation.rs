@@ -3,6 +3,8 @@
 //! Nothing that a witness says is believed. Signature lines are verified with the policy's keys; a number that it tells only decides where
 //! the next proof begins. Only a signature of the log's own key can say that the store is not all there is.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tlog::TreeSize;
 use tlog::checkpoint::SignedCheckpoint;
@@ -58,6 +60,8 @@ pub(super) struct Conversation<'a, S, T> {
     pub(super) partner: &'a Partner,
     /// The size that it cosigned last, as far as is known.
     pub(super) old: &'a mut TreeSize,
+    /// How long it wants to be left alone, if it says so.
+    pub(super) retry_after: Option<Duration>,
 }
 
 impl<S: Store, T: Transport> Conversation<'_, S, T> {
@@ -87,7 +91,10 @@ impl<S: Store, T: Transport> Conversation<'_, S, T> {
                     None => return Err(self.look(Reason::ProofRefused).await),
                 },
                 422 => return Err(self.look(Reason::ProofRefused).await),
-                status => return Err(Reason::of_status(status).into()),
+                status => {
+                    self.retry_after = answer.retry_after;
+                    return Err(Reason::of_status(status).into());
+                }
             }
         }
         Err(Reason::Unsettled.into())

@@ -21,6 +21,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(250);
 /// It is asked again at least this often, so that one that came back is not missed for long.
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// How long a witness can ask to be left alone. What it asks for more is too long for a log that waits for it.
+const LONGEST_WISH: Duration = Duration::from_secs(60);
+
 /// What came of asking one witness for one head.
 #[derive(Debug)]
 pub(super) struct Report {
@@ -42,6 +45,8 @@ pub(super) struct Asker<S, T> {
     old: TreeSize,
     /// Failures since the last success.
     failures: u32,
+    /// How long it wanted to be left alone, when it was asked last.
+    wish: Duration,
 }
 
 impl<S: Store, T: Transport> Asker<S, T> {
@@ -51,7 +56,7 @@ impl<S: Store, T: Transport> Asker<S, T> {
         target: watch::Receiver<Arc<Head>>,
         reports: mpsc::UnboundedSender<Report>,
     ) -> Self {
-        Asker { shared, number, target, reports, old: TreeSize::ZERO, failures: 0 }
+        Asker { shared, number, target, reports, old: TreeSize::ZERO, failures: 0, wish: Duration::ZERO }
     }
 
     /// Asks until nobody wants to know any more.
@@ -70,7 +75,7 @@ impl<S: Store, T: Transport> Asker<S, T> {
                     self.failures = 0;
                     Duration::ZERO
                 }
-                Err(_) => self.pause(),
+                Err(_) => self.pause().max(self.wish),
             };
             if self.reports.send(Report { partner: self.number, head, outcome }).is_err() {
                 return;
@@ -83,8 +88,9 @@ impl<S: Store, T: Transport> Asker<S, T> {
         let shared = Arc::clone(&self.shared);
         let partner = &shared.partners[self.number];
         let began = Instant::now();
-        let mut conversation = Conversation { shared: &shared, partner, old: &mut self.old };
+        let mut conversation = Conversation { shared: &shared, partner, old: &mut self.old, retry_after: None };
         let outcome = timeout(shared.gathering.options.deadline, conversation.cosign(head)).await;
+        self.wish = conversation.retry_after.unwrap_or_default().min(LONGEST_WISH);
         let outcome = outcome.unwrap_or(Err(Reason::TimedOut.into()));
         let (metrics, now) = (&shared.gathering.metrics, shared.gathering.clock.now());
         match &outcome {

@@ -121,6 +121,20 @@ async fn a_witness_is_left_alone_for_the_interval_however_much_is_committed() {
 }
 
 #[tokio::test]
+async fn a_witness_is_left_alone_for_as_long_as_it_asks_and_no_longer_than_a_minute() {
+    for (wish, pause) in [(20, 20), (86_400, 60)] {
+        let (world, store) = World::new();
+        world.behave([Manner::Honest, Manner::Honest, Manner::Busy(wish)]);
+        let mut rounds = Rounds::start(&world, store).await;
+        rounds.published(1).await;
+        until(|| rounds.metrics.failures("w3-ed", Reason::TooOften) == 1).await;
+        tokio::time::sleep(Duration::from_secs(pause * 10 + pause / 2)).await;
+        assert_eq!(rounds.metrics.failures("w3-ed", Reason::TooOften), 11);
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
 async fn gathering_ends_when_the_sequencer_has() {
     let (world, store) = World::new();
     let mut rounds = Rounds::start(&world, store).await;

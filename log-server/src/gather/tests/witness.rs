@@ -40,6 +40,8 @@ pub(super) enum Manner {
     WrongType,
     /// It refuses every proof, and shows an honest head.
     RefusesProofs,
+    /// It wants to be left alone for so many seconds.
+    Busy(u64),
     /// It does not serve what it has cosigned.
     Silent,
     /// It answers with the lines that it made for the same head before, where it did, whatever it has cosigned since: what somebody in
@@ -149,6 +151,7 @@ impl Witness {
             Manner::Endless => return plain(200, vec![b'x'; MAX_ANSWER + 1]),
             Manner::Redirects => return plain(302, ""),
             Manner::SaysSize(said) => return conflict(TreeSize::new(said), SIZE_MEDIA_TYPE),
+            Manner::Busy(seconds) => return Response { retry_after: Some(Duration::from_secs(seconds)), ..plain(429, "later\n") },
             Manner::RefusesProofs => return plain(422, "no\n"),
             Manner::Ahead(seconds) => now += seconds,
             Manner::AnothersLine => {
