@@ -22,7 +22,7 @@ mod retry;
 mod tls;
 
 pub use http::{FetchError, Http, Problem};
-pub use tls::{CaFileError, read_ca_file};
+pub use tls::{CaFileError, config as tls_config, read_ca_file};
 
 /// A certificate authority to trust besides the web's; see [`read_ca_file`].
 pub type Authority = rustls::pki_types::CertificateDer<'static>;

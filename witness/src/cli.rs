@@ -24,6 +24,7 @@ pub(crate) enum Command {
     Serve(Serve),
     #[command(subcommand)]
     Logs(Logs),
+    Follow(Follow),
     CheckConfig(CheckConfig),
 }
 
@@ -66,6 +67,9 @@ pub(crate) struct Serve {
     /// A policy file with logs to follow, or a directory of them, besides DIR/logs; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: Vec<PathBuf>,
+    /// Serve over a connection to this bastion as well, so that no public address is needed
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) bastion: Option<String>,
     /// Further settings; see acta-witness.example.toml
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
@@ -133,6 +137,30 @@ pub(crate) struct Reload {
     /// The witness's directory
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
+}
+
+/// Brings a witness the heads of logs that do not ask it themselves.
+///
+/// Fetches the newest head of each log that the policy files list with an address, builds the proof from the log's tiles, and sends both to the
+/// witness, again and again. Needs no key and no directory of a witness, and may run on another machine.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-witness follow --witness http://127.0.0.1:8081 --policy /var/lib/acta-witness/logs --interval 5m")]
+pub(crate) struct Follow {
+    /// The witness's address: its submission prefix
+    #[arg(long, value_name = "URL")]
+    pub(crate) witness: String,
+    /// A policy file with logs and their addresses, or a directory of them; may be given several times. Read again for each round
+    #[arg(long, value_name = "FILE", required = true)]
+    pub(crate) policy: Vec<PathBuf>,
+    /// From the beginning of one round to that of the next
+    #[arg(long, value_name = "TIME", default_value = "5m")]
+    pub(crate) interval: serving::units::Span,
+    /// One round; the exit code says whether all logs were cosigned
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// A PEM file with certificate authorities to trust besides the web's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
 }
 
 /// Checks a configuration file and says what is wrong with it, without starting anything.

@@ -5,14 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use acta_client::location::Location;
+use acta_client::source::read_ca_file;
 use anyhow::{anyhow, bail};
+use futures_util::StreamExt;
 use rustix::process::{Signal, kill_process};
+use serving::messages::MessagesSection;
 use serving::signals::told_to_stop;
 use tlog::key::{KeyName, SigningKey, VerifierKey};
 use tlog::policy::Policy;
+use tlog::printable::Printable;
 use witness::config::{Config, File, Flags};
 use witness::create::{self, Kinds};
 use witness::data_dir::DataDir;
+use witness::follow::{Cosigned, Follower, followed};
 use witness::keys::{ALGORITHMS, policy_lines};
 use witness::logs::{self, Added, Removed};
 use witness::run::{Addresses, run, sources};
@@ -28,6 +34,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Logs(cli::Logs::Remove(args)) => remove_log(&args),
         Command::Logs(cli::Logs::List(args)) => list_logs(args),
         Command::Logs(cli::Logs::Reload(args)) => reload(&args),
+        Command::Follow(args) => follow(&args),
         Command::CheckConfig(args) => check_config(&args),
     }
 }
@@ -64,7 +71,7 @@ fn fits_a_policy(name: &KeyName, url: &str) -> bool {
 }
 
 fn serve(args: cli::Serve) -> anyhow::Result<ExitCode> {
-    let flags = Flags { listen: args.listen, ops_listen: args.ops_listen, policies: args.policy };
+    let flags = Flags { listen: args.listen, ops_listen: args.ops_listen, policies: args.policy, bastion: args.bastion };
     let config = load_config(args.config.as_deref(), flags)?;
     config.messages.print()?;
     let dir = DataDir::new(args.dir);
@@ -160,6 +167,66 @@ fn verifier_key(given: &str) -> anyhow::Result<VerifierKey> {
         Some(key) => Ok(key),
         None => bail!("{given} is neither a verifier key nor a file that holds one"),
     }
+}
+
+/// How many logs are read from at a time.
+const LOGS_AT_ONCE: usize = 8;
+
+fn follow(args: &cli::Follow) -> anyhow::Result<ExitCode> {
+    MessagesSection::default().print()?;
+    let Location::Remote(witness) = args.witness.parse::<Location>()? else {
+        bail!("{} is no web address: give the witness's submission prefix, such as http://127.0.0.1:8081", args.witness);
+    };
+    let authorities = args.ca_file.as_deref().map(read_ca_file).transpose()?.unwrap_or_default();
+    let follower = Follower::new(&witness, authorities)?;
+    if args.interval.0.is_zero() {
+        bail!("an interval of 0 would never let the logs rest; write at least 1s");
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| anyhow!("cannot start: {error}"))?;
+    runtime.block_on(async {
+        let mut stop = Box::pin(told_to_stop("acta-witness").map_err(|error| anyhow!("cannot wait for signals: {error}"))?);
+        let mut rounds = tokio::time::interval(args.interval.0);
+        rounds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = rounds.tick() => {}
+                () = &mut stop => return Ok(ExitCode::SUCCESS),
+            }
+            let all = tokio::select! {
+                all = follow_all(&follower, &args.policy) => all,
+                () = &mut stop => return Ok(ExitCode::SUCCESS),
+            };
+            match all {
+                Ok(all) if args.once => return Ok(if all { ExitCode::SUCCESS } else { ExitCode::from(1) }),
+                Ok(_) => {}
+                Err(error) if args.once => return Err(error),
+                // The files are read again for the next round.
+                Err(error) => tracing::error!("{error}"),
+            }
+        }
+    })
+}
+
+/// One round. Gives whether all logs were cosigned.
+async fn follow_all(follower: &Follower, sources: &[PathBuf]) -> anyhow::Result<bool> {
+    let logs = followed(sources)?;
+    if logs.is_empty() {
+        bail!("the policy files list no log with an address: write it behind the log's key");
+    }
+    let followed = futures_util::stream::iter(&logs).map(async |log| {
+        let origin = Printable(&log.origin);
+        match follower.follow(log).await {
+            Ok(Cosigned { from, to }) => tracing::info!("{origin} is cosigned at size {to}, after {from}"),
+            Err(error) => {
+                tracing::warn!("{origin} is not cosigned: {error}");
+                return false;
+            }
+        }
+        true
+    });
+    // Each has its turn, whatever came of the others.
+    Ok(followed.buffer_unordered(LOGS_AT_ONCE).fold(true, async |all, good| all && good).await)
 }
 
 fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {

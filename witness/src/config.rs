@@ -24,7 +24,7 @@ use crate::evidence::EvidenceLimits;
 use crate::rate::Rate;
 use crate::store::RocksOptions;
 
-pub use file::{EvidenceSection, File, HttpSection, LimitsSection, OpsSection, StoreSection, WitnessSection};
+pub use file::{BastionSection, EvidenceSection, File, HttpSection, LimitsSection, OpsSection, StoreSection, WitnessSection};
 
 /// What the command line changes in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub struct Flags {
     pub ops_listen: Option<SocketAddr>,
     /// `--policy`, each
     pub policies: Vec<PathBuf>,
+    /// `--bastion`
+    pub bastion: Option<String>,
 }
 
 /// A configuration that makes sense. [`Config::default`] is that of the empty file.
@@ -45,6 +47,10 @@ pub struct Config {
     pub http: Http,
     /// The operations listener's address and port, if there is one.
     pub ops_listen: Option<SocketAddr>,
+    /// The bastion to connect to, HOST:PORT, if there is one.
+    pub bastion: Option<String>,
+    /// Whose certificate the bastion may have besides those of the web's authorities.
+    pub bastion_authority: Option<PathBuf>,
     /// The bounds of the write path.
     pub cosigner: Options,
     /// The bounds of evidence.
@@ -189,6 +195,8 @@ impl File {
             http,
             ops_listen,
             cosigner: Options { pending: size("limits.pending", self.limits.pending, MIN_MEMORY)?, rate: self.rate()? },
+            bastion: flags.bastion.or(Some(self.bastion.address).filter(|address| !address.is_empty())),
+            bastion_authority: Some(self.bastion.authority).filter(|path| !path.as_os_str().is_empty()),
             evidence: EvidenceLimits {
                 files: nonzero("evidence.max_files", self.evidence.max_files)?,
                 bytes: bytes("evidence.max_bytes", self.evidence.max_bytes, MIN_EVIDENCE)?,

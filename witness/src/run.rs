@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::bastion::{Bastion, BastionError, BastionMetrics};
 use crate::config::{Config, Http};
 use crate::cosigner::{Clock, Cosigner, Parts, WriteSide};
 use crate::data_dir::{DataDir, LockError};
@@ -57,6 +58,12 @@ pub enum RunError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The bastion cannot be used.
+    #[error(transparent)]
+    Bastion(#[from] BastionError),
+    /// The bastion key cannot be loaded.
+    #[error(transparent)]
+    BastionKey(#[from] keyfile::LoadError),
     /// A metric is registered twice.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -90,6 +97,8 @@ pub struct Addresses {
 struct Witness {
     logs: Arc<Logs>,
     metrics: Arc<Metrics>,
+    /// Whether the bastion is connected, if there is one.
+    bastion: Option<BastionMetrics>,
     draining: watch::Receiver<()>,
 }
 
@@ -105,6 +114,9 @@ impl Operations for Witness {
         if self.logs.current().is_empty() {
             return Err("no log is followed: add one with `acta-witness logs add`, or name policy files with --policy".to_owned());
         }
+        if self.bastion.as_ref().is_some_and(|metrics| metrics.connected.get() == 0) {
+            return Err("the bastion is not connected: the witness's messages say why".to_owned());
+        }
         Ok(())
     }
 }
@@ -115,6 +127,7 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     // Before anything else: a listener that says it listens shall be able to, and a signal to reload must not kill what starts.
     let hangup = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let tls = config.http.tls.as_ref().map(serving::tls::load).transpose()?;
+    let bastion = bastion(dir, &config)?;
     let max_connections = files::room_for_connections(config.http.max_connections, MAX_OPEN_FILES.into());
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
@@ -130,13 +143,18 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     let (stop, stopping) = watch::channel(());
     // Whoever watches the operations listener is answered to the end: that it drains is what they want to know.
     let (_stop_operations, operations_stopping) = watch::channel(());
+    let bastion_metrics = bastion.is_some().then(|| BastionMetrics::new(&registry)).transpose()?;
     if let Some(listener) = operations {
-        let witness = Witness { logs: Arc::clone(&logs), metrics: Arc::clone(&metrics), draining: stopping.clone() };
+        let (logs, metrics) = (Arc::clone(&logs), Arc::clone(&metrics));
+        let witness = Witness { logs, metrics, bastion: bastion_metrics.clone(), draining: stopping.clone() };
         let instruments = OpsMetrics::new("acta_witness", registry.clone())?;
         tokio::spawn(ops::serve(listener, witness, instruments, until_closed(operations_stopping)));
     }
     let reloading = tokio::spawn(reload_on(hangup, logs, metrics));
+    let (drain_timeout, streams) = (config.http.drain_timeout, config.http.max_streams);
     let site = Arc::new(Site::new(cosigner, Http { max_connections, ..config.http }, HttpMetrics::new(&registry)?));
+    let passed_on = bastion.zip(bastion_metrics);
+    let passed_on = passed_on.map(|(bastion, metrics)| tokio::spawn(bastion.serve(Arc::clone(&site), metrics, streams, stopping.clone())));
     let served = tokio::spawn(http::serve(site, public, tls, until_closed(stopping)));
     let failed = tokio::select! {
         error = write_side.failed() => Some(error),
@@ -150,6 +168,11 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     // It ends by its own deadline; a defect in it must not keep what waits from being stored.
     if let Err(error) = served.await {
         tracing::error!("the public listener ended over a defect of acta-witness, please report it: {error}");
+    }
+    if let Some(passed_on) = passed_on
+        && tokio::time::timeout(drain_timeout, passed_on).await.is_err()
+    {
+        tracing::warn!("some requests that the bastion passed on were not done in time and are cut off");
     }
     reloading.abort();
     tokio::time::timeout(LAST_COMMIT, write_side.close()).await.map_err(|_| RunError::Stuck)?.map_err(RunError::Failed)
@@ -186,6 +209,12 @@ fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Cosi
     // The lock lives as long as the process: a witness that could give it up could be followed by a second one too early.
     std::mem::forget(lock);
     Ok((cosigner, write_side, logs))
+}
+
+fn bastion(dir: &DataDir, config: &Config) -> Result<Option<Bastion>, RunError> {
+    let Some(address) = &config.bastion else { return Ok(None) };
+    let key = keyfile::load(&dir.bastion_key())?;
+    Ok(Some(Bastion::new(address, &key, config.bastion_authority.as_deref())?))
 }
 
 /// Where the logs' policies are: what is configured, and what commands wrote.

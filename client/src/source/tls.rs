@@ -38,8 +38,8 @@ pub fn read_ca_file(path: &Path) -> Result<Vec<Authority>, CaFileError> {
     Ok(certificates)
 }
 
-/// Trusts the web's authorities and `authorities`.
-pub(super) fn config(authorities: &[Authority]) -> ClientConfig {
+/// How clients here speak TLS: they trust the web's authorities and `authorities`.
+pub fn config(authorities: &[Authority]) -> ClientConfig {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     // Those that do not parse were refused when their file was read.
     roots.add_parsable_certificates(authorities.iter().cloned());

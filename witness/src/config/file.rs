@@ -22,6 +22,8 @@ pub struct File {
     pub tls: TlsSection,
     /// The listener for whoever runs the witness.
     pub ops: OpsSection,
+    /// The bastion that passes requests on.
+    pub bastion: BastionSection,
     /// How much one log and one client may ask for.
     pub limits: LimitsSection,
     /// What is kept of logs that contradict themselves.
@@ -74,6 +76,16 @@ pub struct HttpSection {
 pub struct OpsSection {
     /// Address and port; empty: no such listener.
     pub listen: String,
+}
+
+/// `[bastion]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BastionSection {
+    /// HOST:PORT; empty: none.
+    pub address: String,
+    /// PEM file with certificate authorities to believe besides the web's.
+    pub authority: PathBuf,
 }
 
 /// `[limits]`

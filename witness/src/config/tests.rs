@@ -52,7 +52,8 @@ fn what_makes_no_sense_is_refused_by_its_key() {
 fn flags_come_before_the_file() {
     let written = file("[witness]\npolicies = [\"a\"]\n[ops]\nlisten = \"127.0.0.1:1\"");
     assert_eq!(written.clone().validate(Flags::default()).unwrap().policies, [PathBuf::from("a")]);
-    let flags = Flags { listen: None, ops_listen: Some("127.0.0.1:2".parse().unwrap()), policies: vec!["b".into(), "c".into()] };
+    let flags =
+        Flags { listen: None, ops_listen: Some("127.0.0.1:2".parse().unwrap()), policies: vec!["b".into(), "c".into()], bastion: None };
     let config = written.validate(flags).unwrap();
     assert_eq!(config.policies, [PathBuf::from("b"), PathBuf::from("c")]);
     assert_eq!(config.ops_listen, Some("127.0.0.1:2".parse().unwrap()));

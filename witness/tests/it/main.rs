@@ -5,6 +5,7 @@
 #[path = "../../src/fixture.rs"]
 mod fixture;
 
+mod bastion;
 mod bounds;
 mod following;
 mod process;
