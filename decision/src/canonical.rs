@@ -75,6 +75,14 @@ impl NotCanonical {
 }
 
 /// Prints an object in canonical form.
+///
+/// ```
+/// use decision::canonical::to_string;
+/// use serde_json::json;
+///
+/// assert_eq!(to_string(&json!({"outcome": "granted", "amount": 1.50})).unwrap(), r#"{"amount":1.5,"outcome":"granted"}"#);
+/// assert!(to_string(&json!({"amount": 9_007_199_254_740_993_u64})).is_err(), "not all readers can tell it from its neighbours");
+/// ```
 pub fn to_string(value: &Value) -> Result<String, NotCanonical> {
     let text = serde_json_canonicalizer::to_string(value).map_err(|_| NotCanonical::NoForm)?;
     // The printer rounds integers that do not fit; whoever wrote one meant another.
@@ -97,6 +105,15 @@ fn exact(value: &Value) -> Result<(), NotCanonical> {
 }
 
 /// Checks that `text` is one JSON object in canonical form, with exact integers and not too deep.
+///
+/// ```
+/// use decision::canonical::{NotCanonical, check};
+///
+/// assert_eq!(check(r#"{"a":1,"b":[true,null]}"#), Ok(()));
+/// assert_eq!(check(r#"{"a":1,"a":2}"#), Err(NotCanonical::Duplicate(7)));
+/// assert_eq!(check(r#"{"a": 1}"#), Err(NotCanonical::Space(5)));
+/// assert_eq!(check(r#"{"b":1,"a":2}"#), Err(NotCanonical::Unsorted(7)));
+/// ```
 pub fn check(text: &str) -> Result<(), NotCanonical> {
     let mut scanner = Scanner { text, at: 0 };
     match scanner.peek() {

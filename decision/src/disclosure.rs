@@ -4,6 +4,24 @@
 //! its `_sd` array, the digest of a *disclosure* `[salt, name, value]`. The disclosure is kept elsewhere, goes to whom it concerns, and can be
 //! deleted. Without the salt nobody can guess the value from the digest.
 //!
+//! ```
+//! use decision::disclosure::{parse_file, print_file, reveal, seal};
+//! use serde_json::json;
+//!
+//! let mut party = json!({"role": "applicant", "name": "Ada Example"}).as_object().unwrap().clone();
+//! // Random, and never used again.
+//! let salt = [7; 16];
+//! let disclosure = seal(&mut party, "name", &salt)?;
+//! assert!(party.contains_key("_sd") && !party.contains_key("name"), "only a digest is published");
+//!
+//! let kept = print_file(&[disclosure]);
+//! let public = json!({"parties": [party]});
+//! let revealed = reveal(&public, &parse_file(&kept)?)?;
+//! assert_eq!(revealed["parties"][0]["name"], "Ada Example");
+//! assert!(reveal(&json!({"parties": []}), &parse_file(&kept)?).is_err(), "it belongs to one statement");
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
 //! Invariant: [`reveal`] shows a value only where the signed statement has the digest of its disclosure, once.
 
 use std::collections::HashSet;

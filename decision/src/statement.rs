@@ -51,6 +51,22 @@ impl fmt::Display for StatementId {
 }
 
 /// A statement that nobody has signed yet.
+///
+/// ```
+/// use decision::statement::{Draft, Statement};
+/// use serde_json::json;
+/// use tlog::key::{Algorithm, KeyName, SigningKey};
+///
+/// let draft = Draft::from_json(&json!({"type": "annotation", "log": "log.example", "issuer": "planning.example",
+///     "issued": "2026-03-01T09:30:00Z", "series": "2026", "seq": 7, "kind": "void"}))?;
+/// assert!(draft.text().starts_with(r#"{"issued":"2026-03-01T09:30:00Z","issuer":"planning.example","#), "in canonical form");
+///
+/// let key = SigningKey::from_seed(KeyName::new("planning.example")?, Algorithm::Ed25519, &[3; 32])?;
+/// let statement = draft.sign(&[&key])?;
+/// assert_eq!(Statement::parse(&statement.to_bytes())?, statement);
+/// assert_eq!(statement.id(), draft.id(), "signatures are no part of what a statement is");
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq)]
 pub struct Draft {
     /// With its newline.

@@ -70,6 +70,12 @@ impl fmt::Display for CodePoint {
 }
 
 /// Checks every text in a line of JSON, names of members included.
+///
+/// ```
+/// let error = decision::text::check(r#"{"parties":[{"name":"P\u0430ul"}]}"#).unwrap_err();
+/// assert_eq!((&*error.field, error.name()), ("parties[0].name", "mixed-scripts"), "its second letter is Cyrillic");
+/// assert!(decision::text::check(r#"{"subject":"Пожарная часть, 3 <b>"}"#).is_ok());
+/// ```
 pub fn check(json: &str) -> Result<(), BadText> {
     // ASCII without escapes has nothing of all this; most statements are that.
     if json.is_ascii()

@@ -11,6 +11,16 @@ use super::{Changes, LedgerRead};
 const HEADER: &[u8] = b"acta ledger snapshot v1\n";
 
 /// A whole ledger in memory.
+///
+/// ```
+/// use decision::ledger::{MemoryLedger, SnapshotError};
+///
+/// let ledger = MemoryLedger::default();
+/// let mut snapshot = ledger.snapshot(42);
+/// assert_eq!(MemoryLedger::from_snapshot(&snapshot), Ok((ledger, 42)));
+/// snapshot.pop();
+/// assert_eq!(MemoryLedger::from_snapshot(&snapshot), Err(SnapshotError::Damaged));
+/// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MemoryLedger(BTreeMap<Vec<u8>, Vec<u8>>);
 

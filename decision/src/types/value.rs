@@ -125,6 +125,15 @@ text_value!(
 
 text_value!(
     /// Kinds that an issuer may issue: `planning.permit`, `planning.*` or `*`.
+    ///
+    /// ```
+    /// use decision::types::KindPattern;
+    ///
+    /// let pattern: KindPattern = "planning.*".parse()?;
+    /// assert!(pattern.matches(&"planning.permit".parse()?) && pattern.matches(&"planning.permit.minor".parse()?));
+    /// assert!(!pattern.matches(&"planning".parse()?) && !pattern.matches(&"planningx.permit".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     KindPattern,
     InvalidValue::KindPattern,
     |text| text == "*" || is_kind(text.strip_suffix(".*").unwrap_or(text))
