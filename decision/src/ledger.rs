@@ -53,6 +53,12 @@ impl Changes {
         &self.0
     }
 
+    /// Those that [`Rules::candidates`] reads: registrars, and issuers with their keys. Whoever verifies ahead should see them soon.
+    pub fn signing_rows(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let all = self.0.iter().map(|(key, row)| (key.as_slice(), row.as_slice()));
+        all.filter(|(key, _)| rows::is_of_signers(key))
+    }
+
     fn put(&mut self, key: Vec<u8>, row: &impl rows::Row) {
         self.0.push((key, rows::encode(row)));
     }

@@ -172,6 +172,11 @@ pub(super) fn issuer_key(issuer: &IssuerId) -> Vec<u8> {
     [b"i", issuer.as_str().as_bytes()].concat()
 }
 
+/// Whether a key is that of the registrars or of an issuer.
+pub(super) fn is_of_signers(key: &[u8]) -> bool {
+    matches!(key, [b'c'] | [b'i', ..])
+}
+
 /// Neither name can contain a zero byte, so no two series have one key.
 pub(super) fn series_key(issuer: &IssuerId, series: &SeriesName) -> Vec<u8> {
     [b"s", issuer.as_str().as_bytes(), b"\0", series.as_str().as_bytes()].concat()
