@@ -2,18 +2,24 @@
 //!
 //! The old ledger is thrown away first and never looked at, so whatever was wrong with it is gone. Bundles of entries are read, hashed and
 //! verified on all processors, each by one thread; one thread takes the bundles in their order and decides about their entries. Threads
-//! wait for it when they are two bundles ahead, so memory does not grow with the log.
+//! wait for it when they are some bundles ahead, so memory does not grow with the log.
+//!
+//! What is decided gathers in memory, and from time to time all of it goes into the store as one sorted table file, on a thread of its own
+//! (`chunks`): put into the store's own buffer row by row, most of them under random keys, it cost as much as half of a signature's verification.
 //!
 //! Cut short at any point, this leaves a log without a ledger, which `serve` refuses; running it again begins anew.
+
+mod chunks;
 
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
-use decision::ledger::{ApplyError, Changes, Finding, LedgerError, LedgerRead, Overlay, Prepared, Rules};
+use decision::ledger::{ApplyError, Changes, Finding, LedgerError, LedgerRead, Prepared, Rules};
 use decision::statement::{Statement, VerifiedStatement};
 use tlog::tiles::{BundleId, TileId, bundles_of};
 use tlog::{Hash, LeafIndex};
 
+use self::chunks::Chunks;
 use crate::admission::{Keys, Ledger, RowCache, refusal};
 use crate::head::Head;
 use crate::startup::StartupError;
@@ -24,6 +30,13 @@ const MAX_FINDINGS: usize = 100;
 
 /// Bytes of rows in memory.
 const CACHE: u64 = 64 << 20;
+
+/// Bytes of rows that are decided before they are written. In memory they take four times as much, and twice that while others are written.
+const CHUNK: usize = 8 << 20;
+
+/// How many bundles a thread may be ahead. An issuer that is registered in one of them is not known in the others yet, so what it has
+/// signed there is verified by the deciding thread: few is better.
+const AHEAD: usize = 4;
 
 /// The ledger could not be drawn anew.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +89,16 @@ type ReadyBundle = Result<Vec<Ready>, RebuildError>;
 
 /// Replaces the ledger of the log in `store`, whose head is `head`. `progress` is told how many entries are done, and of how many.
 pub fn rebuild(store: &mut RocksStore, head: &Head, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt, RebuildError> {
+    rebuild_by_chunks(store, head, CHUNK, progress)
+}
+
+/// The same, with rows written whenever there are `chunk` bytes of them.
+pub fn rebuild_by_chunks(
+    store: &mut RocksStore,
+    head: &Head,
+    chunk: usize,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Rebuilt, RebuildError> {
     let identity = store.identity()?;
     if identity.admits == Admits::Open {
         return Err(RebuildError::Open);
@@ -83,7 +106,7 @@ pub fn rebuild(store: &mut RocksStore, head: &Head, progress: &mut dyn FnMut(u64
     let key = identity.verifier_key.parse().map_err(|_| StoreError::from(Damage::MissingMeta("vkey")))?;
     let rules = Rules::new(&identity.origin, vec![key]);
     store.clear_ledger()?;
-    let work = Work { store, rules, rows: RowCache::new(CACHE), keys: Keys::new(), bundles: bundles_of(head.size()).collect() };
+    let work = Work { store, rules, chunk, rows: RowCache::new(CACHE), keys: Keys::new(), bundles: bundles_of(head.size()).collect() };
     let rebuilt = work.run(head.size().as_u64(), progress)?;
     store.finish_ledger(head.size())?;
     Ok(rebuilt)
@@ -92,6 +115,7 @@ pub fn rebuild(store: &mut RocksStore, head: &Head, progress: &mut dyn FnMut(u64
 struct Work<'a> {
     store: &'a RocksStore,
     rules: Rules,
+    chunk: usize,
     /// Rows are put in by the deciding thread only.
     rows: RowCache,
     keys: Keys,
@@ -105,13 +129,15 @@ impl Work<'_> {
             // The bundle with number n is the business of thread n modulo their number, so that nobody gets ahead of the others by more
             // than its channel holds.
             let start = |first: usize| {
-                let (sender, receiver) = sync_channel(1);
+                let (sender, receiver) = sync_channel(AHEAD);
                 scope.spawn(move || self.prepare(first, threads, &sender));
                 receiver
             };
             let prepared: Vec<Receiver<ReadyBundle>> = (0..threads).map(start).collect();
-            // Where this returns early, the receivers go first, and then the threads, which find nobody to send to.
-            self.decide(&prepared, size, progress)
+            let (chunks, writer) = chunks::channels();
+            scope.spawn(move || writer.write_all(self.store));
+            // Where this returns early, the channels go first, and then the threads, which find nobody to send to or to hear from.
+            self.decide(&prepared, chunks, size, progress)
         })
     }
 
@@ -169,15 +195,26 @@ impl Work<'_> {
         }
     }
 
-    fn decide(&self, prepared: &[Receiver<ReadyBundle>], size: u64, progress: &mut dyn FnMut(u64, u64)) -> Result<Rebuilt, RebuildError> {
+    fn decide(
+        &self,
+        prepared: &[Receiver<ReadyBundle>],
+        mut chunks: Chunks,
+        size: u64,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Rebuilt, RebuildError> {
         let mut rebuilt = Rebuilt::default();
+        let (mut ledger, mut bytes) = (chunks.over(Ledger::keeping(self.store, &self.rows)), 0);
         for receiver in prepared.iter().cycle().take(self.bundles.len()) {
             // A thread that is gone without an answer has panicked, and the scope passes that on.
             let bundle = receiver.recv().map_err(|_| RebuildError::Changed)??;
-            let mut ledger = Overlay::new(Ledger::keeping(self.store, &self.rows));
             for one in bundle {
                 match self.decide_one(&ledger, LeafIndex::new(rebuilt.entries), one)? {
-                    Ok(changes) => ledger.apply(changes),
+                    Ok(changes) => {
+                        bytes += changes.rows().iter().map(|(key, row)| key.len() + row.len()).sum::<usize>();
+                        // For the threads that verify, which read no further than this cache and the store.
+                        changes.signing_rows().for_each(|(key, row)| self.rows.keep(key, row));
+                        ledger.apply(changes);
+                    }
                     Err(finding) => {
                         rebuilt.refused += 1;
                         if rebuilt.findings.len() < MAX_FINDINGS {
@@ -187,11 +224,14 @@ impl Work<'_> {
                 }
                 rebuilt.entries += 1;
             }
-            let rows: Vec<_> = ledger.into_rows().into_iter().collect();
-            self.store.write_ledger(rows.clone())?;
-            self.rows.committed(rows);
+            if bytes >= self.chunk {
+                chunks.write(ledger.into_rows(), &self.rows)?;
+                (ledger, bytes) = (chunks.over(Ledger::keeping(self.store, &self.rows)), 0);
+            }
             progress(rebuilt.entries, size);
         }
+        chunks.write(ledger.into_rows(), &self.rows)?;
+        chunks.finish()?;
         Ok(rebuilt)
     }
 }

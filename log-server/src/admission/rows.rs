@@ -12,7 +12,7 @@ use decision::ledger::LedgerRead;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
-use crate::store::{LedgerRows, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// What a row takes beside its bytes.
 const OVERHEAD: usize = 96;
@@ -27,11 +27,18 @@ impl RowCache {
         RowCache(Cache::with_weighter(items, bytes, ByBytes))
     }
 
+    /// Keeps a row. Whoever calls this reads a newer one elsewhere until this one is committed.
+    pub(crate) fn keep(&self, key: &[u8], row: &[u8]) {
+        self.0.insert(key.into(), Bytes::copy_from_slice(row));
+    }
+
     /// Takes over rows that have been committed, where older ones are kept.
-    pub(crate) fn committed(&self, rows: LedgerRows) {
+    pub(crate) fn committed<'a>(&self, rows: impl IntoIterator<Item = (&'a Vec<u8>, &'a Vec<u8>)>) {
         for (key, row) in rows {
-            // A row that is not here is none that is asked for often.
-            let _ = self.0.replace(key.into(), row.into(), true);
+            // A row that is not here is none that is asked for often, and nobody else puts it in meanwhile.
+            if self.0.contains_key(key.as_slice()) {
+                let _ = self.0.replace(key.as_slice().into(), Bytes::copy_from_slice(row), true);
+            }
         }
     }
 }
@@ -105,11 +112,11 @@ mod tests {
         store.set_ledger_row(b"k", Some(b"old"));
         assert_eq!(Ledger::reading(&store, &rows).get(b"k").unwrap().as_deref(), Some(&b"old"[..]));
         assert!(rows.0.get(&b"k"[..]).is_none(), "a reader leaves nothing behind");
-        rows.committed(vec![(b"k".to_vec(), b"new".to_vec())]);
+        rows.committed([(&b"k".to_vec(), &b"new".to_vec())]);
         assert!(rows.0.get(&b"k"[..]).is_none(), "nor does a commit of what nobody asked for");
 
         Ledger::keeping(&store, &rows).get(b"k").unwrap();
-        rows.committed(vec![(b"k".to_vec(), b"new".to_vec())]);
+        rows.committed([(&b"k".to_vec(), &b"new".to_vec())]);
         assert_eq!(Ledger::reading(&store, &rows).get(b"k").unwrap().as_deref(), Some(&b"new"[..]));
         assert_eq!(Stored(&store).get(b"k").unwrap().as_deref(), Some(&b"old"[..]), "the store itself");
     }

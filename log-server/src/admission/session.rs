@@ -113,7 +113,7 @@ impl Admission {
     /// Takes note of what a commit has written into the ledger.
     pub(crate) fn committed(&self, rows: Option<LedgerRows>) {
         if let (Admission::Statements(statements), Some(rows)) = (self, rows) {
-            statements.rows.committed(rows);
+            statements.rows.committed(rows.iter().map(|(key, row)| (key, row)));
         }
     }
 }

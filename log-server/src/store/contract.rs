@@ -232,12 +232,12 @@ fn a_ledger_that_is_being_replaced_is_none_until_it_is_finished() {
     home = home.reopen();
 
     home.1.as_mut().unwrap().clear_ledger().unwrap();
-    home.store().write_ledger(vec![(b"a".to_vec(), b"new".to_vec())]).unwrap();
+    home.store().write_ledger(&[(b"a", b"new")]).unwrap();
     home = home.reopen();
     assert_eq!(home.store().ledger_size().unwrap(), None, "cut short, it is no ledger");
 
     home.1.as_mut().unwrap().clear_ledger().unwrap();
-    home.store().write_ledger(vec![(b"a".to_vec(), b"new".to_vec())]).unwrap();
+    home.store().write_ledger(&[(b"a", b"new")]).unwrap();
     home.store().finish_ledger(TreeSize::new(3)).unwrap();
     home = home.reopen();
     assert_eq!(home.store().ledger_size().unwrap(), Some(TreeSize::new(3)));

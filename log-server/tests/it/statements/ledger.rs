@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use log_server::data_dir::DataDir;
+use log_server::open::claim;
+use log_server::rebuild::rebuild_by_chunks;
 use log_server::store::{RocksOptions, RocksStore};
 use serde_json::json;
 
@@ -55,12 +57,26 @@ fn drawn_anew_it_is_the_same_byte_for_byte() {
 }
 
 #[test]
+fn it_is_the_same_however_often_rows_are_written_on_the_way() {
+    let (_home, dir) = lived_in();
+    let kept = ledger(&dir);
+    // After each bundle, after two, and once at the end.
+    for chunk in [0, 50_000, usize::MAX] {
+        let mut log = claim(&DataDir::new(&dir), RocksOptions::default()).unwrap();
+        let rebuilt = rebuild_by_chunks(&mut log.store, &log.head, chunk, &mut |_, _| ()).unwrap();
+        assert_eq!((rebuilt.entries, rebuilt.refused), (1005, 0));
+        drop(log);
+        assert!(ledger(&dir) == kept, "{chunk}");
+    }
+}
+
+#[test]
 fn rows_that_were_tampered_with_are_put_right() {
     let (_home, dir) = lived_in();
     let kept = ledger(&dir);
     let store = RocksStore::open(&DataDir::new(&dir).db(), RocksOptions::default()).unwrap();
     let issuer = kept.iter().find(|(key, _)| key.starts_with(b"iplanning")).unwrap();
-    store.write_ledger(vec![(issuer.0.clone(), b"other".to_vec()), (b"jplanted".to_vec(), b"x".to_vec())]).unwrap();
+    store.write_ledger(&[(&issuer.0, b"other"), (b"jplanted", b"x")]).unwrap();
     store.settle().unwrap();
     drop(store);
     assert!(ledger(&dir) != kept);
@@ -74,9 +90,10 @@ fn a_log_whose_ledger_is_being_drawn_does_not_start_until_that_is_done() {
     let kept = ledger(&dir);
     let mut store = RocksStore::open(&DataDir::new(&dir).db(), RocksOptions::default()).unwrap();
     store.clear_ledger().unwrap();
-    store.write_ledger(kept[..100].to_vec()).unwrap();
+    store.write_ledger(&kept[..100].iter().map(|(key, row)| (key.as_slice(), row.as_slice())).collect::<Vec<_>>()).unwrap();
     store.settle().unwrap();
     drop(store); // as when `rebuild-ledger` is cut short
+    std::fs::write(DataDir::new(&dir).db().join("ledger-rebuild.table"), vec![0xff; 1 << 20]).unwrap();
     let told = Server::try_start(&dir, &[]).map(drop).unwrap_err();
     assert!(told.contains("acta-log rebuild-ledger"), "{told}");
     assert!(refused(&["fsck", "--dir", text(&dir)]).contains("acta-log rebuild-ledger"));
@@ -93,7 +110,7 @@ fn a_damaged_row_stops_the_log_and_not_before_it_matters() {
     let kept = ledger(&dir);
     let store = RocksStore::open(&DataDir::new(&dir).db(), RocksOptions::default()).unwrap();
     let series = kept.iter().find(|(key, _)| key.starts_with(b"splanning")).unwrap();
-    store.write_ledger(vec![(series.0.clone(), vec![0xff; 40])]).unwrap();
+    store.write_ledger(&[(&series.0, &[0xff; 40])]).unwrap();
     store.settle().unwrap();
     drop(store);
     let mut server = Server::start(&dir, &[]);
