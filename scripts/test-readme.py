@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 """Runs the README's ```console blocks, in order, in an empty directory, and compares what they print.
 
-usage: test-readme.py PROGRAMS [README.md]      PROGRAMS is the directory of acta and acta-log
+usage: test-readme.py PROGRAMS [README.md]      PROGRAMS is the directory of acta, acta-log and acta-witness
 
     $ command         runs; has to succeed
     text              has to be the next line of its output; … stands for anything within a line
     …                 alone on a line: any number of lines
-    ^C                ends the server that was started before, as Ctrl-C does; it has to end well
+    ^C                ends the server that was started last, as Ctrl-C does; it has to end well
 
-A command that starts with `acta-log serve` is left running once it has printed what the README shows. Port numbers are
+A command that starts with `acta-log serve` or `acta-witness serve` is left running once it has printed what the README shows. Port numbers are
 replaced by free ones, in commands and in what is expected, so that runs do not disturb each other.
 """
 import os
@@ -70,7 +70,7 @@ def matcher(expected):
 class Session:
     def __init__(self, directory, programs):
         self.directory = directory
-        self.server = None
+        self.servers = []
         self.environment = {
             name: value for name, value in os.environ.items() if not name.startswith("ACTA_")
         } | {
@@ -98,35 +98,37 @@ class Session:
             raise Failed("printed\n" + output + "instead of\n" + "\n".join(expected))
 
     def serve(self, command, expected):
-        self.server = self.start("exec " + command)
+        server = self.start("exec " + command)
+        self.servers.append(server)
         pattern = re.compile(matcher(expected))
         output, until = "", time.monotonic() + SECONDS
         while not pattern.match(output):
-            ready, _, _ = select.select([self.server.stdout], [], [], max(0, until - time.monotonic()))
-            more = os.read(self.server.stdout.fileno(), 4096).decode() if ready else ""
+            ready, _, _ = select.select([server.stdout], [], [], max(0, until - time.monotonic()))
+            more = os.read(server.stdout.fileno(), 4096).decode() if ready else ""
             if not more:
                 raise Failed("did not start:\n" + output)
             output += more
 
     def interrupt(self):
-        self.server.send_signal(signal.SIGINT)
-        code = self.server.wait(SECONDS)
-        self.server = None
+        server = self.servers.pop()
+        server.send_signal(signal.SIGINT)
+        code = server.wait(SECONDS)
         if code != 0:
             raise Failed(f"the server ended with {code}")
 
     def step(self, line, expected):
         if line == "^C":
             self.interrupt()
-        elif line.startswith("$ acta-log serve"):
+        elif line.startswith(("$ acta-log serve", "$ acta-witness serve")):
             self.serve(line[2:], expected)
         else:
             self.run(line[2:], expected)
 
     def close(self):
-        if self.server and self.server.poll() is None:
-            self.server.kill()
-            self.server.wait()
+        for server in self.servers:
+            if server.poll() is None:
+                server.kill()
+                server.wait()
 
 
 def main():

@@ -272,6 +272,13 @@ impl Policy {
         (!logs.is_empty()).then(|| Policy { logs, ..self.clone() })
     }
 
+    /// The same policy without its quorum: the log's own signature is enough. For whoever is about to ask the witnesses, and for nobody
+    /// who relies on what the log says.
+    #[must_use]
+    pub fn without_quorum(&self) -> Policy {
+        Policy { quorum: Quorum::None, ..self.clone() }
+    }
+
     /// The witnesses, in the file's order, whether the quorum needs them or not.
     pub fn witnesses(&self) -> &[Witness] {
         &self.witnesses

@@ -248,6 +248,10 @@ fn votes_are_counted_by_operator_and_not_by_key() {
     assert_eq!(told(tally.votes), [vote("X-witnesses", time(1001)), vote("Y-witnesses", time(1005))]);
     assert_eq!((tally.threshold, tally.uncounted.len()), (2, 0));
 
+    let anybody = example().without_quorum();
+    assert_eq!(anybody.verify(&signed(&[4])).unwrap().cosignatures().len(), 1);
+    assert!(!anybody.has_witness_quorum() && anybody.witnesses() == example().witnesses());
+
     let single = format!("log {}\nwitness W {}\nquorum W\n", log().verifier_key(), witness(0).verifier_key());
     let single = Policy::parse(single.as_bytes()).unwrap();
     let tally = single.tally(single.verify(&signed(&[0])).unwrap().cosignatures());
