@@ -18,8 +18,8 @@ pub(crate) fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
 /// One history of a log, with its key.
 pub(crate) struct TestLog {
     pub(crate) key: SigningKey,
-    nodes: HashMap<Node, Hash>,
-    roots: Vec<Hash>,
+    pub(crate) nodes: HashMap<Node, Hash>,
+    pub(crate) roots: Vec<Hash>,
 }
 
 impl TestLog {

@@ -185,8 +185,9 @@ fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Cosi
         return Err(if ours { RunError::NoStore(dir.root().into()) } else { RunError::NoWitness(dir.root().into()) });
     }
     let lock = dir.lock()?;
-    let sources = sources(dir, config);
-    let logs = Arc::new(Logs::load(sources)?);
+    // There to be read again after `logs add`, also if somebody has removed it.
+    std::fs::create_dir_all(dir.logs()).map_err(|error| LogsError::Read { path: dir.logs(), error })?;
+    let logs = Arc::new(Logs::load(sources(dir, config))?);
     let store = Arc::new(RocksStore::open(&dir.db(), config.store)?);
     let keys = Keys::load(dir, &store.keys()?)?;
     for key in keys.verifier() {

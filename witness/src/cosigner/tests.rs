@@ -169,6 +169,36 @@ async fn two_histories_are_refused_and_convict_their_log() {
 }
 
 #[tokio::test]
+async fn a_log_changes_its_key_and_is_convicted_across_the_change() {
+    let old = TestLog::new("example.com/log", 9);
+    let new = TestLog { key: key("example.com/log", Algorithm::Ed25519, 2), ..TestLog::new("example.com/log", 9) };
+    // While both are in the policy, either or both may sign.
+    let world = world(&[&old, &new]);
+    world.add(old.request(0, 3)).await.unwrap();
+    let mut both = old.signed(6);
+    both.add_signature(new.signed(6).note().signatures()[0].clone()).unwrap();
+    world.add(old.request_with(3, old.proof(3, 6), &both)).await.unwrap();
+    assert_eq!(world.served(&old).note().signatures().len(), 3, "both of the log's lines are kept");
+    world.now.fetch_add(1, Ordering::Relaxed);
+    world.add(new.request(6, 6)).await.unwrap();
+    let fork = TestLog { key: key("example.com/log", Algorithm::Ed25519, 1), ..TestLog::forked("example.com/log", 9, 2) };
+    assert!(world.add(fork.request(6, 6)).await.is_err());
+    let evidence = Evidence::parse(&std::fs::read(&world.evidence(&old)[0]).unwrap()).unwrap();
+    assert!(evidence.verify(&[old.keys(), new.keys()].concat()).is_ok(), "one head under each key");
+    // A bad line of the old key beside a good one of the new.
+    let mut half = new.signed(9);
+    half.add_signature(old.signed(8).note().signatures()[0].clone()).unwrap();
+    let refused = world.add(new.request_with(6, new.proof(6, 9), &half)).await;
+    assert!(matches!(refused, Err(CosignError::Refused(Refusal::BadSignature { .. }))));
+
+    // Afterwards only the new one counts, and what the old one signed is still known.
+    let after = world_with(world.store.reopen(), &[&new], &[Algorithm::CosignatureEd25519], options());
+    let refused = after.add(old.request(6, 9)).await;
+    assert!(matches!(refused, Err(CosignError::Refused(Refusal::NotSigned { .. }))));
+    after.add(new.request(6, 9)).await.unwrap();
+}
+
+#[tokio::test]
 async fn a_junk_proof_convicts_nobody() {
     let log = TestLog::new("example.com/log", 9);
     let world = world(&[&log]);

@@ -7,6 +7,8 @@ mod fixture;
 
 mod bastion;
 mod bounds;
+mod cli;
+mod faults;
 mod following;
 mod process;
 mod protocol;

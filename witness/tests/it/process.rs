@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use tlog::key::VerifierKey;
@@ -12,6 +13,9 @@ use tlog::witness::parse_cosignatures;
 use crate::fixture::TestLog;
 
 pub(crate) const NAME: &str = "witness.test/w";
+
+/// Numbers the files of messages.
+static NUMBER: AtomicU32 = AtomicU32::new(0);
 
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -102,8 +106,17 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the witness in `dir` on free ports and waits until it listens.
     pub(crate) fn start(dir: &Path, more: &[&str]) -> Self {
-        let messages = dir.with_extension("messages");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_acta-witness"))
+        Server::try_start_under(&[], dir, more).unwrap_or_else(|told| panic!("acta-witness serve did not start: {told}"))
+    }
+
+    /// As [`Server::start`], with another program running it; gives what it printed if it ends instead.
+    pub(crate) fn try_start_under(wrapper: &[&str], dir: &Path, more: &[&str]) -> Result<Self, String> {
+        // Not on a disk that a test may fill.
+        let messages =
+            std::env::temp_dir().join(format!("acta-witness-{}-{}.messages", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
+        let words = [wrapper, &[env!("CARGO_BIN_EXE_acta-witness")]].concat();
+        let mut child = Command::new(words[0])
+            .args(&words[1..])
             .args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--dir"])
             .arg(dir)
             .args(more)
@@ -113,14 +126,18 @@ impl Server {
             .spawn()
             .unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut address = |prefix: &str| {
-            let line = lines.next().map(Result::unwrap);
-            let address = line.as_ref().and_then(|line| line.strip_prefix(prefix)).map(|address| address.parse().unwrap());
-            address.unwrap_or_else(|| panic!("{line:?} instead of {prefix}: {}", std::fs::read_to_string(&messages).unwrap()))
-        };
+        let mut address = |prefix: &str| Some(lines.next()?.unwrap().strip_prefix(prefix)?.parse().unwrap());
         let scheme = if more.iter().any(|flag| flag.ends_with("tls.toml")) { "https" } else { "http" };
-        let (address, operations) = (address(&format!("listening on {scheme}://")), address("operations on http://"));
-        Server { child, address, operations, messages }
+        let addresses = address(&format!("listening on {scheme}://")).and_then(|public| Some((public, address("operations on http://")?)));
+        match addresses {
+            Some((address, operations)) => Ok(Server { child, address, operations, messages }),
+            None => {
+                let status = child.wait().unwrap();
+                let told = std::fs::read_to_string(&messages).unwrap();
+                assert_eq!(status.code(), Some(1), "{told}");
+                Err(told)
+            }
+        }
     }
 
     /// What it has printed about itself so far.
@@ -144,6 +161,16 @@ impl Server {
 
     pub(crate) fn post(&self, path: &str, body: &[u8]) -> Answer {
         self.request("POST", path, "", body)
+    }
+
+    /// Asks to be cosigned; `None` if the witness goes away.
+    pub(crate) fn try_add(&self, body: &[u8]) -> Option<Answer> {
+        let mut stream = TcpStream::connect(self.address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        stream.write_all(&[&head("POST", "/add-checkpoint", "", body.len()), body].concat()).ok()?;
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        (!answer.is_empty()).then(|| read_answer(&mut answer.as_slice()))
     }
 
     pub(crate) fn get(&self, path: &str) -> Answer {
@@ -192,6 +219,14 @@ impl Server {
         self.wait()
     }
 
+    /// Waits for its end, which must have this exit code, and gives what it printed.
+    pub(crate) fn messages_after_end(mut self, code: Option<i32>) -> String {
+        let ended = self.child.wait().unwrap();
+        let messages = self.messages();
+        assert_eq!(ended.code(), code, "{messages}");
+        messages
+    }
+
     /// Waits for its end, and gives its exit code.
     pub(crate) fn wait(mut self) -> Option<i32> {
         self.child.wait().unwrap().code()
@@ -202,6 +237,7 @@ impl Drop for Server {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        let _ = std::fs::remove_file(&self.messages);
     }
 }
 
