@@ -19,8 +19,8 @@ use tlog::{Hash, LeafIndex, TreeSize};
 use tokio::task::JoinHandle;
 
 use crate::source::{Source, SourceError};
-use crate::terminal;
 use crate::verified::{ReadError, VerifiedLog};
+use crate::{evidence, terminal};
 
 mod heads;
 
@@ -91,6 +91,8 @@ pub struct Evidence {
     pub heads: ConflictingHeads,
     /// In which file both are, or why they could not be written.
     pub kept: Result<PathBuf, HeadStoreError>,
+    /// The file that convicts the log by itself ([`tlog::evidence`]), if what it served is enough for one.
+    pub convicts: Option<PathBuf>,
 }
 
 /// What to do with them. What a full disk keeps from a file goes into the message: it may be all the evidence there is.
@@ -98,7 +100,15 @@ impl fmt::Display for Evidence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.kept {
             Ok(path) => {
-                write!(f, "Both heads are kept in {}: keep that file, and show it to others who use this log", terminal::path(path))
+                write!(f, "Both heads are kept in {}: keep that file, and show it to others who use this log", terminal::path(path))?;
+                match &self.convicts {
+                    Some(path) => write!(
+                        f,
+                        ". And give them {0}, which convicts the log by itself: acta verify --evidence {0} --policy POLICY",
+                        terminal::path(path)
+                    ),
+                    None => Ok(()),
+                }
             }
             Err(error) => write!(
                 f,
@@ -123,12 +133,13 @@ pub async fn audit(log: &VerifiedLog, policy: &Policy, heads: &HeadStore, progre
         match log.extends(old.checkpoint()).await {
             Ok(()) => {}
             Err(source @ (ReadError::Inconsistent { .. } | ReadError::Shrunk { .. })) => {
-                let evidence = Box::new(heads.keep_pair(ConflictingHeads::FORMAT, old, log));
+                let convicts = evidence::against(log, old, &policy.log_keys()).await;
+                let evidence = Box::new(heads.keep_pair(ConflictingHeads::FORMAT, old, log, convicts));
                 return Err(AuditError::Conflict { source, evidence });
             }
             // Whoever hides a fork can withhold the proof of it.
             Err(source) => {
-                let evidence = Box::new(heads.keep_pair(ConflictingHeads::FORMAT_UNPROVEN, old, log));
+                let evidence = Box::new(heads.keep_pair(ConflictingHeads::FORMAT_UNPROVEN, old, log, None));
                 return Err(AuditError::Unproven { source, evidence });
             }
         }

@@ -18,6 +18,7 @@
 //! | [`registrar`] | statements that several people sign |
 //! | [`publish`] | adding many entries, with a receipt for each, resumably |
 //! | [`statements`] | signing many decisions and publishing them, resumably |
+//! | [`evidence`] | what convicts a log that served something else before |
 //! | [`audit`] | reading a whole log again, and comparing it with what was seen before |
 //! | [`mod@bench`] | load, and how a log bears it |
 //! | [`durable`] | files that are there whole or not at all |
@@ -29,6 +30,7 @@ pub mod bench;
 pub mod cache;
 pub mod cosign;
 pub mod durable;
+pub mod evidence;
 pub mod fold;
 pub mod location;
 pub mod publish;

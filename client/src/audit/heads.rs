@@ -146,8 +146,15 @@ impl HeadStore {
         self.write(path, &log.head().signed().to_bytes())
     }
 
-    /// Writes both heads into a file of their own. They are given back too, for when that fails.
-    pub(super) fn keep_pair(&self, format: &str, earlier: &SignedCheckpoint, log: &VerifiedLog) -> Evidence {
+    /// Writes both heads into a file of their own, and what convicts the log, if there is something, into another. The heads are given back
+    /// too, for when that fails.
+    pub(super) fn keep_pair(
+        &self,
+        format: &str,
+        earlier: &SignedCheckpoint,
+        log: &VerifiedLog,
+        convicts: Option<tlog::evidence::Evidence>,
+    ) -> Evidence {
         let (earlier, served) = (earlier.to_string(), log.head().signed().to_string());
         let heads = ConflictingHeads { format: format.to_owned(), seen_at: Timestamp::now(), earlier, served };
         // The same pair gives the same name, so that repeated audits do not fill the disk.
@@ -155,7 +162,12 @@ impl HeadStore {
         let kind = if format == ConflictingHeads::FORMAT { "conflict" } else { "unproven" };
         let path = self.directory.join(format!("{}.{kind}-{}.json", name(log), &pair[..16]));
         let kept = self.write(path.clone(), heads.to_json().as_bytes()).map(|()| path);
-        Evidence { heads, kept }
+        let convicts = convicts.and_then(|evidence| {
+            let path = self.directory.join(evidence.file_name());
+            // Without it there are still both heads, of which the message tells.
+            self.write(path.clone(), &evidence.to_bytes()).is_ok().then_some(path)
+        });
+        Evidence { heads, kept, convicts }
     }
 
     fn write(&self, path: PathBuf, bytes: &[u8]) -> Result<(), HeadStoreError> {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use acta_client::audit::{AuditError, Audited, ConflictingHeads, HeadStore, audit, check_all};
 use tlog::checkpoint::SignedCheckpoint;
+use tlog::evidence::Evidence;
 use tlog::tiles::{Resource, bundles_of, tiles_of};
 
 use crate::server::{Answer, Server, Tree, entry, ok, policy};
@@ -83,6 +84,32 @@ fn conflict(state: &Path, error: &AuditError) -> ConflictingHeads {
     serde_json::from_slice(&std::fs::read(kept).unwrap()).unwrap()
 }
 
+/// The file that convicts the log, if there is one: it does so with the log's key alone.
+fn convicting_file(error: &AuditError) -> Option<String> {
+    let AuditError::Conflict { evidence, .. } = error else { panic!("no conflict: {error}") };
+    let file = std::fs::read_to_string(evidence.convicts.as_ref()?).unwrap();
+    Evidence::parse(file.as_bytes()).unwrap().verify(&policy().log_keys()).unwrap();
+    Some(file)
+}
+
+/// Also where a proof of consistency would not tell: from sizes that are powers of two.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_log_that_changed_an_entry_is_convicted_whatever_its_size_was() {
+    for size in [8, 255, 256, 257, 511, 512] {
+        let state = tempfile::tempdir().unwrap();
+        let server = Server::start(Tree::new(size)).await;
+        run(&server, state.path()).await.unwrap();
+        let mut changed = Tree::new(7);
+        changed.append("instead".into());
+        for index in 8..700 {
+            changed.append(entry(index));
+        }
+        *server.tree() = changed;
+        let error = run(&server, state.path()).await.unwrap_err();
+        assert!(convicting_file(&error).is_some(), "{size}");
+    }
+}
+
 /// Case 50.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_log_that_shrinks_or_forks_fails_and_both_heads_are_kept() {
@@ -98,7 +125,7 @@ async fn a_log_that_shrinks_or_forks_fails_and_both_heads_are_kept() {
         }
         tree
     };
-    for tree in [Tree::new(999), fork(1000), fork(1500), Tree::new(0)] {
+    for (tree, kind) in [(Tree::new(999), None), (fork(1000), Some("same-size")), (fork(1500), Some("divergent")), (Tree::new(0), None)] {
         let served = tree.checkpoint().to_bytes();
         *server.tree() = tree;
         let error = run(&server, state.path()).await.unwrap_err();
@@ -106,6 +133,10 @@ async fn a_log_that_shrinks_or_forks_fails_and_both_heads_are_kept() {
         assert_eq!(heads.earlier.as_bytes(), seen);
         assert_eq!(heads.served.as_bytes(), served);
         SignedCheckpoint::parse(heads.served.as_bytes()).unwrap();
+        // A log that is shorter than it was may have gone back; one that has something else is convicted.
+        let file = convicting_file(&error);
+        assert_eq!(file.as_ref().map(|file| file.lines().nth(1).unwrap().trim_start_matches("kind ")), kind);
+        assert_eq!(error.to_string().contains("convicts the log by itself"), kind.is_some());
         let files = std::fs::read_dir(state.path()).unwrap().count();
         run(&server, state.path()).await.unwrap_err();
         assert_eq!(std::fs::read_dir(state.path()).unwrap().count(), files, "the same conflict is kept once");
