@@ -4,12 +4,15 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/sha256"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"encoding/base64"
 	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
+	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -19,16 +22,16 @@ import (
 // litebastion is torchwood's bastion: witnesses connect to it over TLS, clients over plain HTTP.
 type litebastion struct {
 	*program
-	backends    string // where witnesses connect to
-	url         string // where clients ask
-	certificate string // path of the certificate that it shows
+	backends  string // where witnesses connect to
+	url       string // where clients ask
+	authority string // path of the certificate of the authority that its own is of
 }
 
 func newLitebastion(t *testing.T, keyHash string) *litebastion {
 	t.Helper()
-	certificate, key := selfSigned(t)
+	authority, certificate, key := certificates(t)
 	allowed := writeFile(t, "backends", keyHash+"\n")
-	bastion := &litebastion{certificate: certificate}
+	bastion := &litebastion{authority: authority}
 	bastion.program, bastion.backends = onFreePort(t, func(address string) *program {
 		clients := freeAddress(t)
 		bastion.url = "http://" + clients
@@ -44,41 +47,52 @@ func newLitebastion(t *testing.T, keyHash string) *litebastion {
 	return bastion
 }
 
-// selfSigned makes a certificate for this machine that is its own authority; gives the paths of it and of its key.
-func selfSigned(t *testing.T) (certificate, key string) {
+// certificates makes an authority and a certificate of it for this machine; gives the paths of both and of the latter's key.
+func certificates(t *testing.T) (authority, certificate, key string) {
 	t.Helper()
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
+	rootKey, root := newKey(t), &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
-		Subject:               pkix.Name{CommonName: "bastion.example"},
-		DNSNames:              []string{"localhost"},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1)},
+		Subject:               pkix.Name{CommonName: "authority.example"},
 		NotBefore:             time.Now().Add(-time.Hour),
 		NotAfter:              time.Now().Add(24 * time.Hour),
-		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		KeyUsage:              x509.KeyUsageCertSign,
 		IsCA:                  true,
 		BasicConstraintsValid: true,
 	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	leafKey, leaf := newKey(t), &x509.Certificate{
+		SerialNumber: big.NewInt(2),
+		Subject:      pkix.Name{CommonName: "bastion.example"},
+		IPAddresses:  []net.IP{net.IPv4(127, 0, 0, 1)},
+		NotBefore:    time.Now().Add(-time.Hour),
+		NotAfter:     time.Now().Add(24 * time.Hour),
+		KeyUsage:     x509.KeyUsageDigitalSignature,
+		ExtKeyUsage:  []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	}
+	authority = writeFile(t, "authority.pem", certified(t, root, root, rootKey, rootKey))
+	certificate = writeFile(t, "certificate.pem", certified(t, leaf, root, leafKey, rootKey))
+	secret, err := x509.MarshalPKCS8PrivateKey(leafKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	secret, err := x509.MarshalPKCS8PrivateKey(private)
+	return authority, certificate, writeFile(t, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: secret})))
+}
+
+func newKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
 	}
-	block := func(kind string, bytes []byte) string {
-		var text strings.Builder
-		if err := pem.Encode(&text, &pem.Block{Type: kind, Bytes: bytes}); err != nil {
-			t.Fatal(err)
-		}
-		return text.String()
+	return key
+}
+
+func certified(t *testing.T, subject, issuer *x509.Certificate, key, issuerKey *ecdsa.PrivateKey) string {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, subject, issuer, key.Public(), issuerKey)
+	if err != nil {
+		t.Fatal(err)
 	}
-	return writeFile(t, "certificate.pem", block("CERTIFICATE", der)), writeFile(t, "key.pem", block("PRIVATE KEY", secret))
+	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 }
 
 // Our log has its heads cosigned by a litewitness that can be reached through a litebastion only.
@@ -98,4 +112,45 @@ func TestOurLogReachesLitewitnessThroughLitebastion(t *testing.T) {
 	if receipt, ok := log.receipt(t, "two"); ok {
 		t.Fatalf("there is a receipt without the witness: %s", receipt)
 	}
+}
+
+// Our witness serves over a connection to a litebastion: our log and Tessera's ask it there, and so do monitors.
+func TestOurWitnessServesThroughLitebastion(t *testing.T) {
+	ourLog, log := newLog(t, "interop.example/bastion"), newTessera(t, "tessera.example/bastion")
+	witness := initActaWitness(t, "acta-witness.example/hidden")
+	bastion := newLitebastion(t, witness.bastionHash(t))
+	config := fmt.Sprintf("[bastion]\nauthority = %q\n", bastion.authority)
+	witness.program = run(t, filepath.Join(ours, "acta-witness"), "serve", "--dir", witness.dir, "--listen", "127.0.0.1:0", "--policy",
+		writeFile(t, "logs", followed([]string{ourLog.vkey, log.vkey})), "--bastion", bastion.backends, "--config",
+		writeFile(t, "acta-witness.toml", config))
+	witness.prints(t, "knows this witness by "+witness.bastionHash(t))
+	bastion.prints(t, "accepted new backend connection")
+	url := bastion.url + "/" + witness.bastionHash(t)
+
+	policy := fmt.Sprintf("log %s\n%squorum acta\n", ourLog.vkey, policyLines("acta", witness.keys, url))
+	ourLog.serveOpen(t, policy)
+	receipt, ok := ourLog.receipt(t, "one")
+	if !ok {
+		t.Fatal("there is no receipt although the witness is there")
+	}
+	checkReceipt(t, policy, receipt, "one")
+	log.add(t, "witness w "+witness.keys[0]+" "+url+"\nquorum w\n", "one", "two")
+	if by := cosignedBy(t, log.checkpoint(t), log.vkey, witness.keys...); len(by) != 1 {
+		t.Fatalf("cosigned by %v:\n%s", by, log.checkpoint(t))
+	}
+	status, shown := get(t, fmt.Sprintf("%s/%x/checkpoint", url, sha256.Sum256([]byte(log.origin))))
+	if status != http.StatusOK || len(cosignedBy(t, shown, log.vkey, witness.keys...)) != 2 {
+		t.Fatalf("monitors are shown %d, %q", status, shown)
+	}
+}
+
+// bastionHash is the SHA-256 of the key by which bastions know the witness.
+func (w *actaWitness) bastionHash(t *testing.T) string {
+	t.Helper()
+	parts := strings.SplitN(strings.TrimSpace(readFile(t, filepath.Join(w.dir, "bastion.key.vkey"))), "+", 3)
+	key, err := base64.StdEncoding.DecodeString(parts[len(parts)-1])
+	if err != nil || len(key) != 33 {
+		t.Fatalf("%q: %v", parts, err)
+	}
+	return fmt.Sprintf("%x", sha256.Sum256(key[1:]))
 }

@@ -60,7 +60,7 @@ func newLitewitnessBehind(t *testing.T, name string, logs ...*actaLog) (*litewit
 	hash := fmt.Sprintf("%x", sha256.Sum256(public))
 	bastion := newLitebastion(t, hash)
 	dir := t.TempDir()
-	good(t, "cp", bastion.certificate, filepath.Join(dir, "rootCA.pem")) // where -testcert looks for whom to trust
+	good(t, "cp", bastion.authority, filepath.Join(dir, "rootCA.pem")) // where -testcert looks for whom to trust
 	database := filepath.Join(dir, "litewitness.db")
 	p := runIn(t, dir, filepath.Join(theirs, "litewitness"), "-name", name, "-key", fingerprint, "-ssh-agent", socket, "-db", database,
 		"-no-listen", "-testcert")

@@ -144,6 +144,12 @@ impl Bastion {
 
     /// Serves until `stopping` is closed, then answers what has begun. `streams` is how many requests may be in progress on the connection.
     pub async fn serve<S: Store>(self, site: Arc<Site<S>>, metrics: BastionMetrics, streams: u32, mut stopping: watch::Receiver<()>) {
+        // Before the first try: a bastion turns away whom its operator has not allowed.
+        tracing::info!(
+            bastion = self.address,
+            "a bastion knows this witness by {}: its operator has to allow that",
+            self.key_hash.to_hex()
+        );
         let mut pause = PAUSES.0;
         loop {
             let begun = Instant::now();
