@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -118,6 +120,30 @@ func TestOurWitnessCosignsTessera(t *testing.T) {
 		log.add(t, policy, fmt.Sprint("four ", i))
 		if by := cosignedBy(t, log.checkpoint(t), log.vkey, key); len(by) != 1 {
 			t.Fatalf("cosigned by %v:\n%s", by, log.checkpoint(t))
+		}
+	}
+}
+
+// Of a Tessera log that knows no witnesses, and is nothing but files, our witness is brought each head with a proof from the files.
+func TestOurWitnessFollowsATesseraLogThatDoesNotAsk(t *testing.T) {
+	log := newTessera(t, "tessera.example/silent")
+	files := httptest.NewServer(http.FileServer(http.Dir(log.dir)))
+	t.Cleanup(files.Close)
+	witness := newActaWitness(t, "acta-witness.example/w", log.vkey)
+	policy := writeFile(t, "logs", "log "+log.vkey+" "+files.URL+"\nquorum none\n")
+	for old, entries := range [][]string{{"one", "two", "three"}, {"four"}, make([]string, 300)} {
+		for i := range entries {
+			entries[i] += fmt.Sprint(old, i)
+		}
+		log.add(t, "", entries...)
+		good(t, filepath.Join(ours, "acta-witness"), "follow", "--once", "--witness", witness.url, "--policy", policy)
+		status, shown := get(t, fmt.Sprintf("%s/%x/checkpoint", witness.url, sha256.Sum256([]byte(log.origin))))
+		head := log.checkpoint(t)
+		if text := head[:strings.Index(head, "\n\n")]; status != http.StatusOK || !strings.HasPrefix(shown, text) {
+			t.Fatalf("the log's head is\n%s\nand the witness shows\n%s", head, shown)
+		}
+		if by := cosignedBy(t, shown, log.vkey, witness.keys...); len(by) != 2 {
+			t.Fatalf("cosigned by %v", by)
 		}
 	}
 }

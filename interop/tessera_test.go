@@ -27,7 +27,7 @@ func newTessera(t *testing.T, origin string) *tessera {
 	return &tessera{dir: filepath.Join(t.TempDir(), "tessera"), key: writeFile(t, "key", private), origin: origin, vkey: vkey}
 }
 
-// add runs posix-oneshot: it adds entries, asks the witnesses of a policy file, and ends once a head with them is published.
+// add runs posix-oneshot: it adds entries, asks the witnesses of a policy, if there is one, and ends once a head with them is published.
 func (l *tessera) add(t *testing.T, policy string, entries ...string) {
 	t.Helper()
 	if err := l.adding(t, policy, entries...).end(t); err != nil {
@@ -43,8 +43,11 @@ func (l *tessera) adding(t *testing.T, policy string, entries ...string) *progra
 			t.Fatal(err)
 		}
 	}
-	return run(t, filepath.Join(theirs, "posix-oneshot"), "--storage_dir", l.dir, "--private_key", l.key, "--entries", filepath.Join(dir, "*"),
-		"--witness_policy_file", writeFile(t, "policy", policy), "--logtostderr")
+	args := []string{"--storage_dir", l.dir, "--private_key", l.key, "--entries", filepath.Join(dir, "*"), "--logtostderr"}
+	if policy != "" {
+		args = append(args, "--witness_policy_file", writeFile(t, "policy", policy))
+	}
+	return run(t, filepath.Join(theirs, "posix-oneshot"), args...)
 }
 
 func (l *tessera) checkpoint(t *testing.T) string {
