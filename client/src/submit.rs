@@ -153,10 +153,15 @@ impl Writer {
         refuse_impossible(&entry)?;
         let answer = self.http.post("add", Some(PROOF_TYPE), entry.clone(), MAX_PROOF_FILE).await?;
         let is_receipt = answer.content_type.as_ref().is_some_and(|kind| kind.as_str().starts_with(PROOF_TYPE));
-        if answer.status == 200 && is_receipt {
-            return self.check(answer.body.to_vec(), &entry);
-        }
-        let index = parse_index(&answer.body).ok_or(SubmitError::NotAnIndex)?;
+        let index = if answer.status == 200 && is_receipt {
+            match self.check(answer.body.to_vec(), &entry) {
+                // The log's policy asks for fewer witnesses than ours does. More of them may still sign.
+                Err(SubmitError::BadReceipt(error)) if error.is_short_of_witnesses() => Proof::parse(&answer.body)?.index(),
+                checked => return checked,
+            }
+        } else {
+            parse_index(&answer.body).ok_or(SubmitError::NotAnIndex)?
+        };
         let log = self.head_covering(index).await?;
         let proof = log.prove(index, Some(&entry)).await.map_err(|error| match error {
             ReadError::ForgedEntry(index) => SubmitError::OtherEntry(index),

@@ -14,6 +14,7 @@ use tlog::policy::Policy;
 use tlog::proof::Proof;
 use tlog::{Hash, LeafIndex};
 
+use crate::cli::{witness_policy, witnessed_at};
 use crate::server::{Answer, ORIGIN, Server, Tree, entry, impatient, key, ok, policy};
 
 struct Desk {
@@ -202,4 +203,29 @@ async fn a_batch_tells_what_became_of_each_entry() {
     assert!(matches!(writer.add_batch(&["".into()]).await, Err(SubmitError::Empty)));
     let large = vec![bytes::Bytes::from(vec![0; 65_535]); 200];
     assert!(matches!(writer.add_batch(&large).await, Err(SubmitError::BatchTooLarge)));
+}
+
+/// The log hands out receipts as its own policy wants them.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_that_is_stricter_than_the_logs_waits_for_its_witnesses() {
+    let strict = Policy::parse(&witness_policy()).unwrap();
+    let server = Server::start(Tree::new(5)).await;
+    let mut grown = Tree::new(5);
+    grown.append("mine".into());
+    let (plain, cosigned) = (grown.checkpoint(), witnessed_at(&grown, 1_767_225_600));
+    let asked = AtomicU64::new(0);
+    server.fault(move |path| {
+        let head = |asked| if asked < 2 { &plain } else { &cosigned };
+        (path == "checkpoint").then(|| ok(head(asked.fetch_add(1, Ordering::Relaxed)).to_bytes()))
+    });
+    let writer = Writer::new(server.source(), strict.clone(), Duration::from_secs(20)).unwrap();
+    let receipt = writer.add_with_receipt("mine".into()).await.unwrap();
+    assert_eq!(receipt.verified.checkpoint().cosignatures().len(), 1);
+    assert!(Proof::parse(&receipt.bytes).unwrap().verify_receipt(&strict, Some(b"mine")).is_ok());
+
+    // Where they do not sign the entry is in the log all the same, and the receipt can be had later.
+    server.fault(|_| None);
+    let writer = Writer::new(server.source(), strict, Duration::ZERO).unwrap();
+    let error = writer.add_with_receipt("mine too".into()).await.unwrap_err();
+    assert!(matches!(error, SubmitError::NotYetPublished { index, .. } if index == LeafIndex::new(6)), "{error}");
 }

@@ -2,7 +2,7 @@
 
 use super::{Proof, VerifyProofError};
 use crate::hash::LeafIndex;
-use crate::policy::{Policy, VerifiedCheckpoint};
+use crate::policy::{Policy, VerifiedCheckpoint, VerifyPolicyError};
 
 /// An entry that is proved to be in a log: only [`Proof::verify_receipt`] makes one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,13 @@ pub enum VerifyReceiptError {
     /// The receipt is good, but the file beside it is another entry.
     #[error("the receipt is genuine, but the file beside it is not the entry that it is for: compare the two")]
     OtherFile,
+}
+
+impl VerifyReceiptError {
+    /// Whether all that is wrong is that too few witnesses have signed. More may do so.
+    pub fn is_short_of_witnesses(&self) -> bool {
+        matches!(self, VerifyReceiptError::Proof(VerifyProofError::Policy(VerifyPolicyError::QuorumNotMet { .. })))
+    }
 }
 
 impl VerifiedReceipt {
