@@ -8,6 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Subcommand};
+use tlog::checkpoint::Origin;
+use tlog::witness::monitoring_path;
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Exit, Failure, say, wrong_file};
@@ -113,11 +115,11 @@ impl Demo {
             result = story::tell(desk, witnesses, &addresses.url) => result?,
             failure = log.ended() => return Err(failure),
         }
-        if self.exit { Ok(()) } else { look_at(directory, &addresses) }
+        if self.exit { Ok(()) } else { look_at(directory, &addresses, witnesses.address(0)) }
     }
 }
 
-fn look_at(directory: &Path, log: &Addresses) -> Result<(), Failure> {
+fn look_at(directory: &Path, log: &Addresses, witness: &str) -> Result<(), Failure> {
     let url = &log.url;
     say("\nLook at it yourself:")?;
     let page = |address: String, what: &str| say(format_args!("   {address:<50} {what}"));
@@ -125,6 +127,8 @@ fn look_at(directory: &Path, log: &Addresses) -> Result<(), Failure> {
     page(format!("{url}/checkpoint"), "its latest signed head")?;
     page(format!("{url}/tile/entries/000.p/5"), "the first entries as they are: charter, and issuers")?;
     page(format!("{url}/status/7"), "what the log says of an entry")?;
+    let head = monitoring_path(&Origin::for_new_log(ORIGIN).map_err(|error| Exit::Usage.because(error))?);
+    page(format!("{witness}/{head}"), "the newest head that a witness signed")?;
     if let Some(operations) = &log.operations {
         page(format!("{operations}/metrics"), "its measurements")?;
     }

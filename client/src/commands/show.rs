@@ -67,6 +67,10 @@ pub(crate) fn witnesses(tally: &Tally) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use tlog::key::{Algorithm, KeyName, SigningKey};
+    use tlog::policy::Policy;
+
     use super::*;
 
     #[test]
@@ -76,6 +80,36 @@ mod tests {
         assert_eq!(text(b"\xff"), None);
         assert!(entry(&[0xff; 3]).starts_with("3 bytes that are not text"));
         assert_eq!(entry("é".repeat(1000).as_bytes()).chars().count(), 161);
+    }
+
+    #[test]
+    fn votes_are_shown_with_who_is_missing() {
+        let policy = |quorum: &str| {
+            let key = |name: &str, seed| {
+                let name = KeyName::new(name).unwrap();
+                SigningKey::from_seed(name, Algorithm::CosignatureEd25519, &[seed; 32]).unwrap().verifier_key().to_string()
+            };
+            let names = ["north", "south", "east"];
+            let witnesses: String = names.iter().zip(1..).map(|(name, seed)| format!("witness {name} {}\n", key(name, seed))).collect();
+            Policy::parse(format!("{witnesses}{quorum}\n").as_bytes()).unwrap()
+        };
+        let shown = |quorum: &str, signed: &[&str]| {
+            let mut tally = policy(quorum).tally(&[]);
+            for vote in tally.votes.iter_mut().chain(&mut tally.uncounted).filter(|vote| signed.contains(&vote.name.to_string().as_str())) {
+                vote.cosigned = Some(Since::Time(1.try_into().unwrap()));
+            }
+            witnesses(&tally)
+        };
+        let second = "(1970-01-01T00:00:01Z)";
+        assert_eq!(shown("quorum none", &[]), None);
+        assert_eq!(shown("quorum none", &["east"]), Some(format!("uncounted: east {second}")));
+        assert_eq!(shown("quorum east", &["east"]), Some(format!("east {second}")));
+        let two_of_two = "group both all north south\nquorum both";
+        let all = format!("2 of 2 (2 needed): north {second}, south {second}");
+        assert_eq!(shown(two_of_two, &["north", "south"]), Some(all.clone()));
+        assert_eq!(shown(two_of_two, &["north", "south", "east"]), Some(format!("{all}; uncounted: east {second}")));
+        let one = "group some any north south east\nquorum some";
+        assert_eq!(shown(one, &["south"]), Some(format!("1 of 3 (1 needed): south {second}; not by north, east")));
     }
 
     #[test]

@@ -100,6 +100,13 @@ impl Witnesses {
     /// Starts a witness again where it was.
     pub(super) async fn restart(&mut self, number: usize) -> Result<(), Failure> {
         let address = self.addresses[number].trim_start_matches("http://").to_owned();
+        // For a moment another connection of this machine may have the port.
+        for _ in 0..2 {
+            if self.serve(number, &address).await.is_ok() {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
         self.serve(number, &address).await
     }
 
