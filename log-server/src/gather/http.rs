@@ -30,6 +30,9 @@ pub enum HttpError {
     /// The file of certificate authorities cannot be read.
     #[error("`witnesses.authorities`, {0}, cannot be read as PEM certificates: {1}")]
     Authorities(PathBuf, pem::Error),
+    /// There is none in it.
+    #[error("`witnesses.authorities`, {0}, holds no certificate; it should contain a line -----BEGIN CERTIFICATE-----")]
+    NoAuthority(PathBuf),
     /// A certificate in it is not usable.
     #[error("`witnesses.authorities`, {0}, has a certificate that cannot be used as an authority: {1}")]
     UnusableAuthority(PathBuf, rustls::Error),
@@ -101,8 +104,12 @@ fn tls(authorities: Option<&Path>) -> Result<ClientConfig, HttpError> {
     let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     if let Some(path) = authorities {
         let unreadable = |error| HttpError::Authorities(path.to_owned(), error);
+        let known = roots.len();
         for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
             roots.add(certificate.map_err(unreadable)?).map_err(|error| HttpError::UnusableAuthority(path.to_owned(), error))?;
+        }
+        if roots.len() == known {
+            return Err(HttpError::NoAuthority(path.to_owned()));
         }
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

@@ -3,8 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::{TcpListener, TcpStream};
+use rustls::ServerConfig;
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio_rustls::TlsAcceptor;
 
 use super::*;
 
@@ -32,7 +34,7 @@ impl Listening {
 }
 
 /// HTTP/1.1 of as few lines as will do. Whoever asks a witness that is dead is cut off.
-async fn serve(witness: Witness, stream: TcpStream) -> Option<()> {
+async fn serve<C: AsyncRead + AsyncWrite + Unpin>(witness: Witness, stream: C) -> Option<()> {
     let mut stream = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -148,6 +150,39 @@ async fn a_bad_witness_is_no_worse_than_a_dead_one_over_http() {
         until(|| log.witnesses()[1].failing == Some(reason)).await;
         stop(&log, write_side).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_witness_behind_tls_is_asked_if_its_authority_is_known() {
+    let (world, _) = World::new();
+    let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+    let authorities = world.fixture.dir.path().join("authorities.pem");
+    std::fs::write(&authorities, made.cert.pem()).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(made.signing_key.serialize_der());
+    let config = builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key.into()).unwrap();
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://localhost:{}/add-checkpoint", listener.local_addr().unwrap().port());
+    let witness = world.witnesses[0].clone();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            if let Ok(stream) = acceptor.accept(stream).await {
+                tokio::spawn(serve(witness.clone(), stream));
+            }
+        }
+    });
+    let request = || Request { url: url.clone(), body: Some(bytes::Bytes::from_static(b"malformed")) };
+    let stranger = Http::new(&world.policy, None).unwrap().send(request()).await;
+    assert!(matches!(stranger, Err(TransportError::Unreachable(_))), "{stranger:?}");
+    let answer = Http::new(&world.policy, Some(&authorities)).unwrap().send(request()).await.unwrap();
+    assert_eq!((answer.status, &answer.body[..]), (400, &b"malformed\n"[..]));
+
+    std::fs::write(&authorities, "no certificate").unwrap();
+    assert!(matches!(Http::new(&world.policy, Some(&authorities)), Err(HttpError::NoAuthority(_))));
+    assert!(matches!(Http::new(&world.policy, Some(&authorities.with_extension("gone"))), Err(HttpError::Authorities(..))));
 }
 
 #[test]
