@@ -114,6 +114,40 @@ func TestOurLogReachesLitewitnessThroughLitebastion(t *testing.T) {
 	}
 }
 
+// acta-witness follow brings heads to witnesses from elsewhere too. This one reads 10 KiB of a request, and three of ours have cosigned the
+// head, with 10 KiB of lines: what they said is not for it to know.
+func TestLitewitnessBehindABastionIsBroughtACosignedHead(t *testing.T) {
+	log := newLog(t, "interop.example/brought")
+	policy, names, keys := "log "+log.vkey+"\n", "", []string(nil)
+	for i := range 3 {
+		witness := newActaWitness(t, fmt.Sprintf("acta-witness.example/w%d", i), log.vkey)
+		name := fmt.Sprintf("acta%d", i)
+		policy, names, keys = policy+policyLines(name, witness.keys, witness.url), names+" "+name, append(keys, witness.keys...)
+	}
+	log.serveOpen(t, policy+"group every all"+names+"\nquorum every\n")
+	log.add(t, "one")
+	eventually(t, "all have cosigned", func() bool { return len(cosignedBy(t, log.checkpoint(t), log.vkey, keys...)) == len(keys) })
+
+	lite, _ := newLitewitnessBehind(t, "litewitness.example/hidden", log)
+	good(t, filepath.Join(ours, "acta-witness"), "follow", "--once", "--witness", lite.url, "--policy",
+		writeFile(t, "logs", "log "+log.vkey+" "+log.url+"\nquorum none\n"))
+	if got := addCheckpoint(t, lite.url, 0, nil, withoutCosignatures(log.checkpoint(t), log.origin)); got.body != "1\n" {
+		t.Fatalf("litewitness knows another size: %v", got)
+	}
+}
+
+// withoutCosignatures is a signed head with the log's own lines only.
+func withoutCosignatures(signed, origin string) string {
+	end := strings.Index(signed, "\n\n") + 2
+	head := signed[:end]
+	for line := range strings.Lines(signed[end:]) {
+		if strings.HasPrefix(line, "— "+origin+" ") {
+			head += line
+		}
+	}
+	return head
+}
+
 // Our witness serves over a connection to a litebastion: our log and Tessera's ask it there, and so do monitors.
 func TestOurWitnessServesThroughLitebastion(t *testing.T) {
 	ourLog, log := newLog(t, "interop.example/bastion"), newTessera(t, "tessera.example/bastion")
