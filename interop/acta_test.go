@@ -2,6 +2,7 @@ package interop
 
 import (
 	"encoding/binary"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -100,6 +101,22 @@ func (l *actaLog) receipt(t *testing.T, entry string) (string, bool) {
 	}
 	t.Fatalf("adding an entry for a receipt: status %d, %q", status, body)
 	return "", false
+}
+
+// mustReceipt adds an entry and gives its receipt, however long the witnesses take on a busy machine.
+func (l *actaLog) mustReceipt(t *testing.T, entry string) string {
+	t.Helper()
+	receipt, ok := l.receipt(t, entry)
+	if ok {
+		return receipt
+	}
+	index := l.add(t, entry) // it is there already, so this only tells where
+	eventually(t, "there is a receipt", func() (there bool) {
+		var status int
+		status, receipt = get(t, fmt.Sprintf("%s/proof/%d", l.url, index))
+		return status == http.StatusOK
+	})
+	return receipt
 }
 
 // checkpoint is the head that the log publishes now.

@@ -101,10 +101,7 @@ func TestOurLogReachesLitewitnessThroughLitebastion(t *testing.T) {
 	witness, bastion := newLitewitnessBehind(t, "litewitness.example/hidden", log)
 	policy := fmt.Sprintf("log %s\nwitness lite %s %s\nquorum lite\n", log.vkey, witness.vkey, witness.url)
 	log.serveOpen(t, policy)
-	receipt, ok := log.receipt(t, "one")
-	if !ok {
-		t.Fatal("there is no receipt although the witness is there")
-	}
+	receipt := log.mustReceipt(t, "one")
 	checkReceipt(t, policy, receipt, "one")
 	// Without its witness the bastion answers for itself, which says nothing about the log.
 	witness.stop(t)
@@ -163,10 +160,7 @@ func TestOurWitnessServesThroughLitebastion(t *testing.T) {
 
 	policy := fmt.Sprintf("log %s\n%squorum acta\n", ourLog.vkey, policyLines("acta", witness.keys, url))
 	ourLog.serveOpen(t, policy)
-	receipt, ok := ourLog.receipt(t, "one")
-	if !ok {
-		t.Fatal("there is no receipt although the witness is there")
-	}
+	receipt := ourLog.mustReceipt(t, "one")
 	checkReceipt(t, policy, receipt, "one")
 	log.add(t, "witness w "+witness.keys[0]+" "+url+"\nquorum w\n", "one", "two")
 	if by := cosignedBy(t, log.checkpoint(t), log.vkey, witness.keys...); len(by) != 1 {

@@ -20,10 +20,7 @@ func TestOurLogPublishesWithLitewitnessAndNotWithout(t *testing.T) {
 	witness := newLitewitness(t, "litewitness.example/w", log)
 	policy := fmt.Sprintf("log %s\nwitness lite %s %s\nquorum lite\n", log.vkey, witness.vkey, witness.url)
 	log.serveOpen(t, policy)
-	receipt, ok := log.receipt(t, "one")
-	if !ok {
-		t.Fatal("there is no receipt although the witness is there")
-	}
+	receipt := log.mustReceipt(t, "one")
 	checkReceipt(t, policy, receipt, "one")
 	head := verifyCheckpoint(t, policy, log.checkpoint(t))
 	checkTimestamp(t, log.checkpoint(t), witness.vkey)
@@ -53,17 +50,13 @@ func TestACopyOfOurLogStaysReadOnlyBesideLitewitness(t *testing.T) {
 	witness := newLitewitness(t, "litewitness.example/w", log)
 	policy := fmt.Sprintf("log %s\nwitness lite %s %s\nquorum lite\n", log.vkey, witness.vkey, witness.url)
 	served := log.serveOpen(t, policy)
-	if _, ok := log.receipt(t, "one"); !ok {
-		t.Fatal("there is no receipt although the witness is there")
-	}
+	log.mustReceipt(t, "one")
 	served.stop(t)
 	copied := *log
 	copied.dir = filepath.Join(t.TempDir(), "copy")
 	good(t, "cp", "-a", log.dir, copied.dir)
 	served = log.serveOpen(t, policy)
-	if _, ok := log.receipt(t, "two"); !ok {
-		t.Fatal("there is no receipt although the witness is there")
-	}
+	log.mustReceipt(t, "two")
 	served.stop(t)
 
 	copied.serve(t, policy)
@@ -109,10 +102,7 @@ func TestTwoOfThreeWitnessesOfThreeMakes(t *testing.T) {
 		policyLines("omni", omni.keys, omni.url) + policyLines("acta", acta.keys, acta.url) +
 		"group two-of-three 2 lite omni acta\nquorum two-of-three\n"
 	log.serveOpen(t, policy)
-	receipt, ok := log.receipt(t, "one")
-	if !ok {
-		t.Fatal("there is no receipt although all witnesses are there")
-	}
+	receipt := log.mustReceipt(t, "one")
 	checkReceipt(t, policy, receipt, "one")
 	all := append(append([]string{lite.vkey}, omni.keys...), acta.keys...)
 	eventually(t, "the cosignatures that come late are shown too", func() bool {
@@ -123,10 +113,7 @@ func TestTwoOfThreeWitnessesOfThreeMakes(t *testing.T) {
 
 	// One of them may be gone, and a head is shown; two, and it is not.
 	lite.signal(t, syscall.SIGSTOP)
-	receipt, ok = log.receipt(t, "two")
-	if !ok {
-		t.Fatal("there is no receipt with two of three witnesses")
-	}
+	receipt = log.mustReceipt(t, "two")
 	checkReceipt(t, policy, receipt, "two")
 	acta.stop(t)
 	if receipt, ok := log.receipt(t, "three"); ok {
