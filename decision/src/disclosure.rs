@@ -41,6 +41,30 @@ const SD: &str = "_sd";
 /// The name that RFC 9901 keeps for sealed elements of arrays.
 const ARRAY_ELEMENT: &str = "...";
 
+/// Members of statements that the rules look at. The rules do not see into seals, so a sealed one would have no effect, and once opened look as
+/// if it had: a revocation that never was, or a right that nobody gave.
+pub const NEVER_SEALED: &[&str] = &[
+    "action",
+    "admission",
+    "doubt_from",
+    "issued",
+    "issuer",
+    "key",
+    "keys",
+    "kind",
+    "kinds",
+    "log",
+    "may_overrule",
+    "registrars",
+    "relates",
+    "retired",
+    "seq",
+    "series",
+    "threshold",
+    "type",
+    "version",
+];
+
 /// The fewest bytes of a salt: 128 bits, as RFC 9901 section 9.3 recommends.
 const MIN_SALT: usize = 16;
 
@@ -130,6 +154,11 @@ pub enum RevealError {
     /// The object has that member already.
     #[error("the statement has a field `{}` in the open beside the sealed one: do not rely on either", tlog::printable::Printable(.0))]
     NameTaken(Box<str>),
+    /// A member that counts only in the open.
+    #[error(
+        "the statement has `{0}` sealed, at which the log's rules never looked: it has no effect, whatever it says. Do not rely on this statement"
+    )]
+    NeverSealed(Box<str>),
     /// Nested deeper than a statement can be.
     #[error("the disclosures are nested deeper than a statement can be")]
     TooDeep,
@@ -276,6 +305,9 @@ impl Opener<'_> {
                 continue;
             };
             let disclosure = *disclosure;
+            if depth == 1 && NEVER_SEALED.contains(&&*disclosure.name) {
+                return Err(RevealError::NeverSealed(disclosure.name.clone()));
+            }
             self.used.insert(text.to_owned());
             let value = self.open(&disclosure.value, depth + 1)?;
             if members.contains_key(&*disclosure.name) || open.insert(disclosure.name.to_string(), value).is_some() {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use decision::disclosure::{Disclosure, SealError, seal};
+use decision::disclosure::{Disclosure, NEVER_SEALED, SealError, seal};
 use decision::types::Relation;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -105,6 +105,9 @@ pub enum MapError {
     /// Two fields that exclude each other.
     #[error("the mapping's field `{}` is part of a field that is not an object", Printable(.0))]
     NotAnObject(Box<str>),
+    /// A field that counts only in the open.
+    #[error("`{0}` cannot be sealed: the log's rules look at it, and not into seals; take it out of the mapping's `seal`")]
+    NeverSealed(Box<str>),
     /// A field that cannot be sealed.
     #[error("`{}` cannot be sealed: {reason}", Printable(path))]
     Seal {
@@ -148,6 +151,9 @@ impl Mapping {
     pub fn seal(&self, decision: &mut Map<String, Value>, salt: &mut dyn FnMut() -> [u8; 16]) -> Result<Vec<Disclosure>, MapError> {
         let mut disclosures = Vec::new();
         for path in &self.seal {
+            if NEVER_SEALED.contains(&path.as_str()) {
+                return Err(MapError::NeverSealed(path.as_str().into()));
+            }
             let parts: Vec<&str> = path.split('.').collect();
             seal_at(decision, &parts, salt, &mut disclosures).map_err(|reason| MapError::Seal { path: path.as_str().into(), reason })?;
         }
@@ -283,6 +289,13 @@ mod tests {
         assert_eq!(disclosures.len(), 2);
         assert_ne!(disclosures[0].digest(), disclosures[1].digest());
         assert!(!Value::Object(decision).to_string().contains("\"x\""));
+    }
+
+    #[test]
+    fn what_the_rules_look_at_is_not_sealed() {
+        let mapping = Mapping { seal: vec!["relates".into()], ..Mapping::default() };
+        let mut decision = object(json!({"relates": [{"rel": "revokes"}]}));
+        assert_eq!(mapping.seal(&mut decision, &mut || [7; 16]), Err(MapError::NeverSealed("relates".into())));
     }
 
     #[test]

@@ -118,3 +118,15 @@ fn disclosures_that_nest_without_end_are_refused() {
     }
     assert_eq!(reveal(&value, &disclosures), Err(RevealError::TooDeep));
 }
+
+#[test]
+fn what_the_rules_look_at_is_not_shown_as_if_it_counted() {
+    let mut statement = json!({"type": "decision", "data": {"schema": "urn:x", "kind": "inner"}}).as_object().unwrap().clone();
+    statement.insert("relates".into(), json!([{"rel": "revokes", "index": 1}]));
+    let sealed = seal(&mut statement, "relates", &[1; 16]).unwrap();
+    assert_eq!(reveal(&Value::Object(statement.clone()), &[sealed]), Err(RevealError::NeverSealed("relates".into())));
+    // Below, names mean what the schema says.
+    let mut data = statement["data"].as_object().unwrap().clone();
+    let kind = seal(&mut data, "kind", &[2; 16]).unwrap();
+    assert_eq!(reveal(&json!({"data": data}), &[kind]).unwrap()["data"]["kind"], "inner");
+}
