@@ -251,8 +251,7 @@ fn unknown_members(known: &Value, all: &Value, path: &str, unknown: &mut Vec<Str
                 let path = if path.is_empty() { safe(name) } else { format!("{path}.{}", safe(name)) };
                 match known.get(name) {
                     Some(known) => unknown_members(known, value, &path, unknown),
-                    // What is empty is left out when a body is printed, and is no less known.
-                    None if is_empty(value) => {}
+                    None if is_left_out(name, value) => {}
                     None => unknown.push(path),
                 }
             }
@@ -266,8 +265,16 @@ fn unknown_members(known: &Value, all: &Value, path: &str, unknown: &mut Vec<Str
     }
 }
 
-fn is_empty(value: &Value) -> bool {
-    matches!(value, Value::Null | Value::Bool(false)) || value.as_array().is_some_and(Vec::is_empty)
+/// Whether a member is known and yet left out when a body is printed, because it is empty. Of members that are not known, `false` and nothing
+/// say something too.
+fn is_left_out(name: &str, value: &Value) -> bool {
+    const LISTS: [&str; 10] =
+        ["_sd", "documents", "keys", "kinds", "legal_basis", "may_overrule", "parties", "relates", "series", "signatories"];
+    match value {
+        Value::Bool(false) => name == "retired",
+        Value::Array(values) => values.is_empty() && LISTS.contains(&name),
+        _ => false,
+    }
 }
 
 /// Who has signed, by the names and ids of keys. Whether the signatures are good is not looked at.

@@ -93,8 +93,8 @@ fn members_that_are_not_known_are_named_wherever_they_are() {
     decision["data"]["anything"] = json!([1]);
     decision["parties"][0]["nothing"] = json!([]);
     let words = words(&decision);
-    assert!(words.contains("does not know: mood, parties[1].birthday, place.point.altitude"), "{words}");
-    assert!(!words.contains("anything") && !words.contains("nothing"), "{words}");
+    assert!(words.contains("does not know: mood, parties[0].nothing, parties[1].birthday, place.point.altitude"), "{words}");
+    assert!(!words.contains("anything"), "{words}");
 }
 
 proptest! {
@@ -124,4 +124,16 @@ proptest! {
             prop_assert_eq!(words.lines().count(), lines + 1);
         }
     }
+}
+
+#[test]
+fn members_that_are_not_known_are_told_also_if_they_are_false_or_empty() {
+    let decision = json!({"type": "decision", "log": "a.example", "issued": "2026-03-01T09:30:00Z", "issuer": "b.example", "series": "2026",
+        "seq": 1, "kind": "x", "subject": "A roof", "outcome": "granted", "decided": "2026-03-02", "final": false, "valid": null, "tags": [],
+        "parties": [], "place": {"_sd": [], "exact": false}});
+    let told = words(&decision);
+    for field in ["final", "valid", "tags", "place.exact"] {
+        assert!(told.contains(field), "{field}: {told}");
+    }
+    assert!(!told.contains("parties") && !told.contains("_sd"), "{told}");
 }
