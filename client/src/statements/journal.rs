@@ -89,7 +89,15 @@ pub enum JournalError {
         /// The line, from 1.
         line: u64,
     },
-    /// Of another log or issuer.
+    /// Of another issuer.
+    #[error("{} is about the issuer {}; it was renamed, or is a copy: bring back the one of this issuer", terminal::path(.path), Printable(issuer))]
+    OtherIssuer {
+        /// The journal.
+        path: PathBuf,
+        /// That issuer.
+        issuer: String,
+    },
+    /// Of another log.
     #[error("{} is about the log {}; use another directory for this one", terminal::path(.path), Printable(log))]
     OtherLog {
         /// The journal.
@@ -97,6 +105,28 @@ pub enum JournalError {
         /// That log.
         log: String,
     },
+}
+
+/// The numbers of a series that are in use.
+#[derive(Debug, Default)]
+struct Numbers {
+    used: BTreeSet<u64>,
+    /// All from 1 to here are used, so that the next one is found without counting from 1 again.
+    contiguous: u64,
+}
+
+impl Numbers {
+    fn take(&mut self, seq: u64) {
+        self.used.insert(seq);
+        while self.used.contains(&(self.contiguous + 1)) {
+            self.contiguous += 1;
+        }
+    }
+
+    fn free(&mut self, seq: u64) {
+        self.used.remove(&seq);
+        self.contiguous = self.contiguous.min(seq.saturating_sub(1));
+    }
 }
 
 /// The journal, open and locked: one run at a time.
@@ -109,7 +139,7 @@ pub struct Journal {
     /// The number of each line's statement, by the hash of the line, wherever it stood.
     lines: HashMap<String, Number>,
     /// Numbers in use, by series.
-    numbers: BTreeMap<SeriesName, BTreeSet<u64>>,
+    numbers: BTreeMap<SeriesName, Numbers>,
     references: HashMap<String, Number>,
     /// Signed in an earlier run, and not known to be in the log.
     pending: Vec<Signed>,
@@ -129,10 +159,10 @@ impl Journal {
         }
         let (places, lines, numbers, references) = (HashMap::new(), HashMap::new(), BTreeMap::new(), HashMap::new());
         let mut journal = Journal { path: path.clone(), file, places, lines, numbers, references, pending: Vec::new() };
-        let header = journal.read()?;
-        journal.pending.retain(|signed| !has_receipt(&signed.number));
+        let header = journal.read(has_receipt)?;
         match header {
             Some((known, _)) if known != log => Err(JournalError::OtherLog { path, log: known }),
+            Some((_, known)) if known != issuer.as_str() => Err(JournalError::OtherIssuer { path, issuer: known }),
             Some(_) => Ok(journal),
             None => {
                 journal.append(&[Line::Journal { format: FORMAT.into(), log: log.into(), issuer: issuer.to_string() }])?;
@@ -160,24 +190,18 @@ impl Journal {
 
     /// Whether a number is in use.
     pub fn is_used(&self, number: &Number) -> bool {
-        self.numbers.get(&number.series).is_some_and(|used| used.contains(&number.seq))
+        self.numbers.get(&number.series).is_some_and(|numbers| numbers.used.contains(&number.seq))
     }
 
     /// The lowest number of a series that is not in use.
     pub fn next(&self, series: &SeriesName) -> u64 {
-        let Some(used) = self.numbers.get(series) else { return 1 };
-        let highest = used.last().copied().unwrap_or(0);
-        // Only after a refusal is there a gap.
-        if u64::try_from(used.len()).is_ok_and(|count| count == highest) {
-            return highest + 1;
-        }
-        (1..).find(|seq| !used.contains(seq)).unwrap_or(highest + 1)
+        self.numbers.get(series).map_or(1, |numbers| numbers.contiguous + 1)
     }
 
     /// Takes a number for the statement of a line that is to be signed, and what the issuer's own records call it.
     pub fn take(&mut self, number: &Number, sha256: &str, reference: Option<&str>) {
         self.lines.insert(sha256.to_owned(), number.clone());
-        self.numbers.entry(number.series.clone()).or_default().insert(number.seq);
+        self.numbers.entry(number.series.clone()).or_default().take(number.seq);
         if let Some(reference) = reference {
             self.references.insert(reference.to_owned(), number.clone());
         }
@@ -213,8 +237,8 @@ impl Journal {
         self.places.remove(place);
         self.references.retain(|_, referred| referred != number);
         self.lines.retain(|_, known| known != number);
-        if let Some(used) = self.numbers.get_mut(&number.series) {
-            used.remove(&number.seq);
+        if let Some(numbers) = self.numbers.get_mut(&number.series) {
+            numbers.free(number.seq);
         }
         self.pending.retain(|signed| signed.number != *number);
     }
@@ -230,7 +254,7 @@ impl Journal {
     }
 
     /// Reads all complete lines, and cuts off what a crash left of another. Gives log and issuer.
-    fn read(&mut self) -> Result<Option<(String, String)>, JournalError> {
+    fn read(&mut self, has_receipt: impl Fn(&Number) -> bool) -> Result<Option<(String, String)>, JournalError> {
         let path = self.path.clone();
         let failed = |source| JournalError::File { path: path.clone(), source };
         let mut reader = BufReader::new(self.file.try_clone().map_err(failed)?);
@@ -247,7 +271,10 @@ impl Journal {
                 Line::Journal { format, log, issuer } if line == 1 && format == FORMAT => header = Some((log, issuer)),
                 Line::Signed(signed) if line > 1 => {
                     self.note(&signed);
-                    self.pending.push(signed);
+                    // One by one, so that only what is pending is kept in memory whole.
+                    if !has_receipt(&signed.number) {
+                        self.pending.push(signed);
+                    }
                 }
                 Line::Refused { place, number, .. } if line > 1 => self.forget(&place, &number),
                 _ => return Err(damaged()),
@@ -300,6 +327,23 @@ mod tests {
     }
 
     #[test]
+    fn the_next_number_is_the_lowest_that_is_free_whatever_was_taken_and_given_back() {
+        proptest::proptest!(|(steps in proptest::collection::vec((1_u64..12, proptest::bool::ANY), 0..60))| {
+            let (mut numbers, mut used) = (Numbers::default(), BTreeSet::new());
+            for (seq, taken) in steps {
+                if taken {
+                    numbers.take(seq);
+                    used.insert(seq);
+                } else {
+                    numbers.free(seq);
+                    used.remove(&seq);
+                }
+                assert_eq!(numbers.contiguous + 1, (1..).find(|seq| !used.contains(seq)).unwrap());
+            }
+        });
+    }
+
+    #[test]
     fn a_line_cut_off_by_a_crash_is_dropped_and_nothing_else() {
         let dir = tempfile::tempdir().unwrap();
         open(dir.path()).sign(&[signed(1, 1), signed(2, 2)]).unwrap();
@@ -324,6 +368,10 @@ mod tests {
         assert!(matches!(Journal::open(dir.path(), "log.example", &issuer, |_| false), Err(JournalError::InUse { .. })));
         drop(journal);
         assert!(matches!(Journal::open(dir.path(), "other.example", &issuer, |_| false), Err(JournalError::OtherLog { .. })));
+        let renamed = dir.path().join("court.example.statements.jsonl");
+        std::fs::copy(dir.path().join("planning.example.statements.jsonl"), renamed).unwrap();
+        let court = "court.example".parse().unwrap();
+        assert!(matches!(Journal::open(dir.path(), "log.example", &court, |_| false), Err(JournalError::OtherIssuer { .. })));
         std::fs::write(dir.path().join("planning.example.statements.jsonl"), "{}\n").unwrap();
         assert!(matches!(Journal::open(dir.path(), "log.example", &issuer, |_| false), Err(JournalError::Damaged { line: 1, .. })));
     }
