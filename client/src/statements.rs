@@ -56,8 +56,10 @@ pub struct Run {
 pub struct Summary {
     /// Statements published now.
     pub published: u64,
-    /// Lines that had been published before, or that came before.
+    /// Lines that had been published before.
     pub already_published: u64,
+    /// Lines that are the same as others, which are published: in a file of another name, or further up.
+    pub repeated: u64,
     /// Statements that the log refused.
     pub refused: u64,
     /// Lines that cannot become statements.
@@ -243,7 +245,8 @@ impl Run {
                 self.chunk.push(prepared);
             }
             Ok(None) => {
-                self.summary.already_published += 1;
+                let known = self.journal.known(&place).is_some();
+                *(if known { &mut self.summary.already_published } else { &mut self.summary.repeated }) += 1;
                 event(Event::Known);
             }
             Err(reason) if self.keep_going => {

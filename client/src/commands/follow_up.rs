@@ -1,6 +1,6 @@
 //! `acta correct`, `acta supersede`, `acta revoke`: a decision that takes the place of an earlier one.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use acta_client::statements::{Event, Mapping, Run, RunError};
 use acta_client::{durable, terminal};
@@ -111,7 +111,7 @@ impl Revoke {
     }
 }
 
-fn read_fields(path: &std::path::Path) -> Result<Map<String, Value>, Failure> {
+fn read_fields(path: &Path) -> Result<Map<String, Value>, Failure> {
     serde_json::from_slice(&read_file(path, MAX_ENTRY)?).map_err(|error| wrong_file(path, error))
 }
 
@@ -128,7 +128,9 @@ impl FollowUp {
         let decision = self.decision(&statement.json(), fields, &related);
         // An input of its own, named after what it follows on: the same command, run again after a crash, completes the same statement.
         let line = self.receipts.join(format!("{}-{rel}-{}.jsonl", self.issuer, verified.index()));
-        if !line.exists() {
+        if line.exists() {
+            self.is_the_same(&line, &decision)?;
+        } else {
             durable::create_directory(&self.receipts).map_err(|error| wrong_file(&self.receipts, error))?;
             durable::write(&line, decision.to_string().as_bytes()).map_err(|error| wrong_file(&line, error))?;
         }
@@ -156,6 +158,24 @@ impl FollowUp {
         }
         result?;
         told
+    }
+
+    /// Whether an earlier run was to publish what this one is: it is completed as it was begun, and what is asked for now must not get lost.
+    fn is_the_same(&self, line: &Path, decision: &Value) -> Result<(), Failure> {
+        let earlier: Value = serde_json::from_slice(&read_file(line, MAX_ENTRY)?).map_err(|error| wrong_file(line, error))?;
+        let mut decision = decision.clone();
+        // Run on another day, the same command means the same.
+        if self.decided.is_none() {
+            decision["decided"] = earlier["decided"].clone();
+        }
+        if decision == earlier {
+            return Ok(());
+        }
+        Err(wrong_file(
+            line,
+            "this is what an earlier run published, or was to publish, in its place, and it is not what is asked for now. Run that command \
+             again to complete it; what follows on it relates to its own receipt",
+        ))
     }
 
     /// The new decision is a decision already, so only what is said of its fields counts.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use decision::disclosure::Disclosure;
-use decision::statement::{Draft, Malformed, SignStatementError};
+use decision::statement::{Draft, Malformed, SignStatementError, Statement};
 use decision::text::BadText;
 use decision::types::{IssuerId, Number, SeriesName, Timestamp, Vkey};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,6 +12,7 @@ use tlog::Hash;
 use tlog::key::SigningKey;
 use tlog::printable::Printable;
 use tlog::proof::{MAX_PROOF_FILE, Proof};
+use tlog::tiles::MAX_ENTRY;
 
 use super::exposed::{self, Exposed};
 use super::file_name;
@@ -78,6 +79,14 @@ pub enum LineError {
     /// There is no receipt of what the line relates to.
     #[error("it relates to {}, of which there is no receipt in the directory: publish that one first", Printable(.0))]
     NotYet(Box<str>),
+    /// A receipt under the name of another.
+    #[error("it relates to {}, and the receipt in the directory that has this name is that of another statement: find the right one", Printable(.0))]
+    OtherReceipt(Box<str>),
+    /// More than an entry can hold.
+    #[error(
+        "the line has more bytes than an entry of a log can have, 65,535: keep long texts in documents, of which the decision has the digests"
+    )]
+    TooLong,
     /// Not a statement.
     #[error(transparent)]
     Malformed(#[from] Malformed),
@@ -143,8 +152,7 @@ impl Agency {
         if no_random {
             return Err(LineError::NoRandomNumbers);
         }
-        let (draft, exposed) = self.draft(decision)?;
-        let statement = draft.sign(&[&self.key])?.to_string();
+        let (statement, exposed) = self.sign(decision)?;
         let reference = self.mapping.reference(&columns);
         journal.take(&number, &sha256, reference.as_deref());
         Ok(Some(Prepared { signed: Signed { place: place.clone(), sha256, number, reference, statement }, disclosures, exposed }))
@@ -157,18 +165,18 @@ impl Agency {
         decision.remove("relates");
         let number = self.complete(journal, &mut decision)?;
         self.mapping.seal(&mut decision, &mut || [0; 16])?;
-        let (_, exposed) = self.draft(decision)?;
+        // Signed too, since only that shows whether it fits into an entry.
+        let (_, exposed) = self.sign(decision)?;
         journal.take(&number, &sha256, None);
         Ok(exposed)
     }
 
-    /// What is to be signed, and what looks like a person in it.
-    fn draft(&self, decision: Map<String, Value>) -> Result<(Draft, Vec<Exposed>), LineError> {
-        let decision = Value::Object(decision);
-        let draft = Draft::from_json(&decision)?;
+    /// The signed statement, and what looks like a person in it.
+    fn sign(&self, decision: Map<String, Value>) -> Result<(String, Vec<Exposed>), LineError> {
+        let exposed = exposed::find(&decision, &self.mapping.public);
+        let draft = Draft::from_json(&Value::Object(decision))?;
         decision::text::check(draft.line())?;
-        let exposed = decision.as_object().map(|members| exposed::find(members, &self.mapping.public));
-        Ok((draft, exposed.unwrap_or_default()))
+        Ok((draft.sign(&[&self.key])?.to_string(), exposed))
     }
 
     /// Fills in what the line leaves out.
@@ -230,6 +238,10 @@ struct Fresh {
 
 /// Reads a line; `None` if it was published as it is, there or elsewhere: the same line is the same decision.
 fn read(journal: &Journal, place: &Place, line: &[u8]) -> Result<Option<Fresh>, LineError> {
+    // Of a longer one only the beginning was read.
+    if line.len() > MAX_ENTRY {
+        return Err(LineError::TooLong);
+    }
     let sha256 = Hash::sha256(line).to_hex();
     match journal.known(place) {
         Some((known, _)) if *known == sha256 => return Ok(None),
@@ -241,13 +253,19 @@ fn read(journal: &Journal, place: &Place, line: &[u8]) -> Result<Option<Fresh>, 
     Ok(Some(Fresh { sha256, columns }))
 }
 
-/// Where a statement is, by its receipt: index and leaf hash.
+/// Where a statement is, by its receipt: index and leaf hash. The receipt must be that of this very statement and not only called so, or
+/// another decision would be overturned; whether it is true is for the log to say, which compares index and leaf hash.
 fn located(receipts: &Path, issuer: &IssuerId, number: &Number) -> Result<(u64, Hash), LineError> {
     let name = file_name(issuer, number);
     let bytes = durable::read_bounded(&receipts.join(format!("{name}.tlog-proof")), u64::try_from(MAX_PROOF_FILE).unwrap_or(u64::MAX));
     let proof = bytes.ok().flatten().and_then(|bytes| Proof::parse(&bytes).ok());
-    let found = proof.and_then(|proof| Some((proof.index().as_u64(), Hash::leaf(proof.extra()?))));
-    found.ok_or_else(|| LineError::NotYet(name.into()))
+    let Some(proof) = proof else { return Err(LineError::NotYet(name.into())) };
+    let entry = proof.extra().unwrap_or_default();
+    let is_meant = |statement: &Statement| statement.issuer() == Some(issuer) && statement.number().as_ref() == Some(number);
+    match Statement::parse(entry) {
+        Ok(statement) if is_meant(&statement) => Ok((proof.index().as_u64(), Hash::leaf(entry))),
+        _ => Err(LineError::OtherReceipt(name.into())),
+    }
 }
 
 fn relation(rel: &str, (index, leaf): (u64, Hash)) -> Value {

@@ -88,6 +88,10 @@ impl Publish {
             if summary.already_published > 0 {
                 say(format_args!("{} had been published before", show::grouped(summary.already_published)))?;
             }
+            if summary.repeated > 0 {
+                let lines = show::count(summary.repeated, "line is", "lines are");
+                say(format_args!("{lines} the same as others that are published, and the same decision: what is another one must say so"))?;
+            }
             for (reason, count) in reasons {
                 say(format_args!("{} refused: {reason}", show::grouped(*count)))?;
             }

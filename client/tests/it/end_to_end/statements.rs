@@ -85,7 +85,7 @@ fn a_run_that_is_killed_at_any_point_is_completed_without_gaps_or_doubles() {
     assert!(desk.publish(0, &log, &["in.jsonl"]).contains("400 had been published before"));
     // The same lines under another name are the same decisions.
     fs::copy(desk.path("in.jsonl"), desk.path("copy.jsonl")).unwrap();
-    assert!(desk.publish(0, &log, &["./in.jsonl", "copy.jsonl"]).contains("800 had been published before"));
+    assert!(desk.publish(0, &log, &["./in.jsonl", "copy.jsonl"]).contains("800 lines are the same as others"));
 }
 
 #[test]
@@ -115,10 +115,19 @@ fn a_dry_run_names_what_is_wrong_and_sends_nothing() {
     let before = desk.size(&log);
     let mut wrong = decision(2);
     wrong["decided"] = "1 March".into();
-    let lines = [decision(1).to_string(), wrong.to_string(), "not json".into(), json!({"subject": "a\u{202e}b"}).to_string()];
+    let mut large = decision(5);
+    large["data"] = json!({"schema": "urn:x", "text": "x".repeat(65_200)});
+    let lines = [
+        decision(1).to_string(),
+        wrong.to_string(),
+        "not json".into(),
+        json!({"subject": "a\u{202e}b"}).to_string(),
+        large.to_string(),
+        "x".repeat(70_000),
+    ];
     desk.write_lines("in.jsonl", lines);
     let told = desk.publish(2, &log, &["--dry-run", "in.jsonl"]);
-    for part in ["line 2", "decided", "line 3", "line 4", "1 line can be published, 3 not"] {
+    for part in ["line 2", "decided", "line 3", "line 4", "line 5", "line 6: the line has more bytes", "1 line can be published, 5 not"] {
         assert!(told.contains(part), "{part} is missing in {told}");
     }
     assert_eq!(desk.size(&log), before);
@@ -229,6 +238,23 @@ fn a_follow_up_is_of_the_day_in_utc_or_of_the_one_that_is_given() {
 }
 
 #[test]
+fn a_receipt_that_is_called_like_another_one_overturns_nothing() {
+    let (desk, log) = Desk::with_issuer();
+    desk.write_lines("in.jsonl", [decision(1).to_string(), decision(2).to_string()]);
+    desk.publish(0, &log, &["in.jsonl"]);
+    let mut revocation = decision(3);
+    revocation["relates"] = json!([{"rel": "revokes", "series": "2026", "seq": 1}]);
+    desk.write_lines("revoke.jsonl", [revocation.to_string()]);
+    let genuine = fs::read(desk.path(&receipt(1))).unwrap();
+    fs::copy(desk.path(&receipt(2)), desk.path(&receipt(1))).unwrap();
+    let told = desk.publish(2, &log, &["revoke.jsonl"]);
+    assert!(told.contains("is that of another statement"), "{told}");
+    fs::write(desk.path(&receipt(1)), genuine).unwrap();
+    desk.publish(0, &log, &["revoke.jsonl"]);
+    assert_eq!(desk.published(3).0["relates"][0]["index"], desk.published(1).1);
+}
+
+#[test]
 fn receipts_without_their_journal_are_not_written_over() {
     let (desk, log) = Desk::with_issuer();
     fs::write(desk.path("map.toml"), "seal = [\"parties[].name\"]\n").unwrap();
@@ -290,6 +316,10 @@ fn a_decision_is_corrected_superseded_and_revoked_from_its_receipt() {
     follow_up(0, "revoke", 3, &["--reason", "at the holder's request"]);
     assert_eq!(desk.published(4).0["relates"][0]["rel"], "revokes");
     assert_eq!(desk.published(4).0["reason"], "at the holder's request");
-    assert!(follow_up(0, "revoke", 3, &["--reason", "again"]).contains("published before"));
+    assert!(follow_up(0, "revoke", 3, &["--reason", "at the holder's request"]).contains("published before"));
+    // Another wish is not taken for the one that was fulfilled.
+    assert!(follow_up(2, "revoke", 3, &["--reason", "again"]).contains("not what is asked for now"));
+    fs::write(desk.path("new.json"), r#"{"subject":"Roof, corrected otherwise"}"#).unwrap();
+    assert!(follow_up(2, "correct", 1, &["new.json"]).contains("not what is asked for now"));
     assert_eq!(desk.receipts().len(), 4);
 }
