@@ -204,14 +204,15 @@ impl<S: Store, T: Transport> Gatherer<S, T> {
         }
         loop {
             let time_up = self.round.began + self.shared.round_time();
+            let next = self.next_round_at();
             tokio::select! {
                 biased;
                 Some(report) = reported.recv() => self.take(report)?,
                 changed = committed.changed() => if changed.is_err() { return Ok(()) },
                 () = sleep_until(time_up), if !self.round.over => self.give_up_round(),
+                () = sleep_until(next.unwrap_or(time_up)), if next.is_some() => self.next_round(),
                 Some(_) = askers.join_next() => return Err(GatherError::Panicked),
             }
-            self.next_round();
         }
     }
 
@@ -284,12 +285,17 @@ impl<S: Store, T: Transport> Gatherer<S, T> {
         tracing::warn!(size = %self.round.size(), "too few witnesses have cosigned the newest head in time, so the last published one stays");
     }
 
+    /// When the next round begins, if there is something for it: not before the witnesses may be asked again, so that it is about what is
+    /// the newest head then.
+    fn next_round_at(&self) -> Option<Instant> {
+        let something_new = self.shared.committed.borrow().size() > self.round.size();
+        (self.round.over && something_new).then(|| self.round.began + self.shared.gathering.options.min_interval)
+    }
+
     fn next_round(&mut self) {
         let newest = Arc::clone(&self.shared.committed.borrow());
-        if self.round.over && newest.size() > self.round.size() {
-            self.round = Round::begin(&newest, &self.published.borrow(), &self.shared.gathering.policy);
-            self.target.send_replace(newest);
-        }
+        self.round = Round::begin(&newest, &self.published.borrow(), &self.shared.gathering.policy);
+        self.target.send_replace(newest);
     }
 }
 
