@@ -249,3 +249,39 @@ fn witnessed(address: SocketAddr) -> u64 {
     let answer = Connection::to(address).unwrap().get(&format!("/{}", tlog::witness::monitoring_path(&origin))).unwrap();
     answer.text().lines().nth(1).and_then(|line| line.parse().ok()).unwrap_or(0)
 }
+
+/// The status of an answer, its problem, and when to come back.
+fn problem(answer: &Answer) -> (u16, String, String) {
+    let problem: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+    let kind = problem["type"].as_str().unwrap().strip_prefix("urn:acta:problem:").unwrap().to_owned();
+    (answer.status, kind, answer.header("retry-after").unwrap().to_owned())
+}
+
+#[test]
+fn what_cannot_be_witnessed_is_refused_with_a_reason_and_a_time_to_come_back() {
+    let mut world = World::new();
+    world.kill(1);
+    world.kill(2);
+    let mut server = world.serve("log");
+    let answer = server.connect().request("POST", "/add", b"too early").unwrap();
+    assert_eq!(problem(&answer), (503, "asking-witnesses".to_owned(), "5".to_owned()));
+    let batch = server.connect().request("POST", "/add-batch", b"\0\x01a\0\x01b").unwrap();
+    assert_eq!((batch.status, batch.text()), (200, "asking-witnesses\nasking-witnesses\n"));
+    assert_eq!(server.connect().get("/checkpoint").unwrap().status, 200, "reading goes on");
+    assert_eq!(server.terminate().0, Some(0));
+
+    world.bring_back(1);
+    world.bring_back(2);
+    let config = fs::read_to_string(world.path("config")).unwrap();
+    fs::write(world.path("config"), format!("{config}witnesses.max_backlog = 2\n")).unwrap();
+    let server = world.serve_open("log");
+    world.kill(1);
+    world.kill(2);
+    for entry in [b"one", b"two"] {
+        assert_eq!(server.connect().request("POST", "/add", entry).unwrap().status, 200);
+    }
+    let answer = server.connect().request("POST", "/add", b"three").unwrap();
+    assert_eq!(problem(&answer), (503, "unwitnessed".to_owned(), "10".to_owned()));
+    world.bring_back(1);
+    published(&world, &server, "three");
+}
