@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"filippo.io/torchwood"
+	f_note "github.com/transparency-dev/formats/note"
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/mod/sumdb/tlog"
 )
 
@@ -22,7 +24,7 @@ func TestOurWitnessFollowsTheRules(t *testing.T) {
 	witness := newActaWitness(t, "acta-witness.example/w", keys...)
 	wanted := func(r rule) int { return r.status }
 	checkRules(t, log, witness.url, witness.keys, wanted)
-	checkFirstRules(t, logs, witness.url, wanted)
+	checkFirstRules(t, logs, witness.url, witness.keys, wanted)
 	if got := askWitness(t, witness.url, "/nothing", ""); got.status != http.StatusNotFound {
 		t.Errorf("%v", got)
 	}
@@ -144,6 +146,36 @@ func TestOurWitnessFollowsATesseraLogThatDoesNotAsk(t *testing.T) {
 		}
 		if by := cosignedBy(t, shown, log.vkey, witness.keys...); len(by) != 2 {
 			t.Fatalf("cosigned by %v", by)
+		}
+	}
+}
+
+// A log may have more lines in its heads. Our witness cosigns them with both keys. The ML-DSA-44 signature does not cover them, which is for
+// formats no reason to refuse it, and is one for torchwood.
+func TestOfHeadsWithExtensionLinesTorchwoodTakesEd25519Only(t *testing.T) {
+	log := newMemoryLog(t, "memory.example/log")
+	witness := newActaWitness(t, "acta-witness.example/w", log.vkey)
+	log.growTo(t, 5, "main")
+	head := log.sign(t, torchwood.Checkpoint{Origin: log.origin, Tree: log.tree(t, 5), Extension: "one more line\n"})
+	got := addCheckpoint(t, witness.url, 0, nil, head)
+	if got.status != http.StatusOK {
+		t.Fatalf("%v", got)
+	}
+	cosignedBy(t, head+got.body, log.vkey, witness.keys[0])
+	for i, accepts := range []bool{true, false} {
+		verifier, err := torchwood.NewCosignatureVerifier(witness.keys[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := note.Open([]byte(head+got.body), note.VerifierList(verifier)); (err == nil) != accepts {
+			t.Errorf("torchwood, %s: %v", witness.keys[i][:60], err)
+		}
+		again, err := f_note.NewVerifierForCosignatureV1(witness.keys[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := note.Open([]byte(head+got.body), note.VerifierList(again)); err != nil {
+			t.Errorf("formats, %s: %v", witness.keys[i][:60], err)
 		}
 	}
 }
