@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use acta_client::audit::AuditError;
 use acta_client::durable;
-use acta_client::fold::FoldError;
+use acta_client::fold::{FoldCache, FoldError};
 use acta_client::location::Location;
 use acta_client::publish::PublishError;
 use acta_client::source::{FetchError, Options, Source, SourceError, read_ca_file};
@@ -371,6 +371,13 @@ impl LogArgs {
 }
 
 impl CacheArgs {
+    /// Where it is kept what was computed of a log: nowhere, if there is no directory of the user's own for its digest.
+    fn folds(&self, origin: &str) -> Option<FoldCache> {
+        let own = own_directories()?;
+        let state = own.state_dir().unwrap_or(own.data_local_dir()).join("folds");
+        Some(FoldCache::new(&self.directory()?, &state, origin))
+    }
+
     fn directory(&self) -> Option<PathBuf> {
         if self.no_cache {
             return None;

@@ -6,19 +6,26 @@
 //!
 //! How it is fast: nearly all of the work is the verification of signatures, which does not depend on order. Some bundles of entries
 //! are prepared on all processors while the next ones are fetched; only the decisions are made one after the other. How it stays
-//! small: entries are dropped as soon as they are decided about; what grows with the log is the ledger alone.
+//! small: entries are dropped as soon as they are decided about; what grows with the log is the ledger alone. How it is not done twice: a
+//! [`FoldCache`] keeps what was computed here.
 
+mod kept;
+
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::thread;
 
 use decision::ledger::{Finding, Fold, LedgerError, Prepared, Rules, Status};
 use futures_util::{Stream, StreamExt};
+use serde::{Deserialize, Serialize};
 use tlog::checkpoint::Checkpoint;
 use tlog::policy::Policy;
 use tlog::{LeafIndex, TreeSize};
 
 use crate::verified::{ReadError, VerifiedBundle, VerifiedLog};
+
+pub use kept::FoldCache;
 
 /// How many bundles are prepared at a time, at most: 4,096 entries.
 const BUNDLES_AT_ONCE: u64 = 16;
@@ -26,12 +33,34 @@ const BUNDLES_AT_ONCE: u64 = 16;
 /// No more bundles are taken together once they have this many bytes.
 const BYTES_AT_ONCE: usize = 8 << 20;
 
+/// Of how many misfits it is kept why they are. Of further ones it is only known how many they are.
+const MAX_MISFITS: usize = 10_000;
+
 /// The ledger of a log as it follows from its entries.
 #[derive(Clone, Debug)]
 pub struct LogFold {
     fold: Fold,
     /// Under which the entries were read.
     head: Option<Checkpoint>,
+    misfits: Misfits,
+    /// How many entries were taken in by an earlier run.
+    kept: TreeSize,
+}
+
+/// The entries that the log should have refused.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Misfits {
+    count: u64,
+    first: BTreeMap<u64, Misfit>,
+}
+
+/// Why the log should have refused an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Misfit {
+    /// The stable short name of the reason.
+    pub name: String,
+    /// The reason in words.
+    pub reason: String,
 }
 
 /// Why a log could not be folded. What its entries say is never among the reasons.
@@ -50,7 +79,8 @@ impl LogFold {
     /// Before the first entry of the log with this origin, whose keys are those of `policy`.
     pub fn new(policy: &Policy, origin: &str) -> Self {
         let keys = policy.logs().iter().map(|log| log.key()).filter(|key| key.name().as_str() == origin);
-        LogFold { fold: Fold::new(Rules::new(origin, keys.cloned().collect())), head: None }
+        let fold = Fold::new(Rules::new(origin, keys.cloned().collect()));
+        LogFold { fold, head: None, misfits: Misfits::default(), kept: TreeSize::ZERO }
     }
 
     /// Takes in what `log` has more than was taken in before, once it is shown to continue that. `found` gets what the log should have
@@ -70,7 +100,7 @@ impl LogFold {
         if let Some(head) = &self.head {
             log.extends(head).await?;
         }
-        let mut fold = self.fold;
+        let (mut fold, mut misfits) = (self.fold, self.misfits);
         let end = size.min(log.size());
         let mut bundles = std::pin::pin!(log.entries(fold.size().as_u64()..end.as_u64().max(fold.size().as_u64())));
         let mut next = chunk(&mut bundles, fold.size()).await?;
@@ -82,11 +112,14 @@ impl LogFold {
             let (judged, following) = tokio::join!(judging, following);
             let findings;
             (fold, findings) = judged.expect("judging does not panic and is not cancelled")?;
-            findings.into_iter().for_each(&mut found);
+            for finding in findings {
+                misfits.note(&finding);
+                found(finding);
+            }
             progress(fold.size().as_u64() - before.as_u64());
             next = following?;
         }
-        Ok(LogFold { fold, head: Some(log.checkpoint().clone()) })
+        Ok(LogFold { fold, head: Some(log.checkpoint().clone()), misfits, kept: self.kept })
     }
 
     /// How many entries were taken in.
@@ -99,9 +132,29 @@ impl LogFold {
         Ok(self.fold.rules().status(self.fold.ledger(), index)?)
     }
 
+    /// How many entries the log should have refused.
+    pub fn misfits(&self) -> u64 {
+        self.misfits.count
+    }
+
+    /// Why the log should have refused the entry at `index`; `None` also if there are more of them than are kept.
+    pub fn misfit(&self, index: LeafIndex) -> Option<&Misfit> {
+        self.misfits.first.get(&index.as_u64())
+    }
+
     /// The fold itself.
     pub fn fold(&self) -> &Fold {
         &self.fold
+    }
+}
+
+impl Misfits {
+    fn note(&mut self, finding: &Finding) {
+        self.count += 1;
+        if self.first.len() < MAX_MISFITS {
+            let misfit = Misfit { name: finding.reason.name().into(), reason: finding.reason.to_string() };
+            self.first.insert(finding.index.as_u64(), misfit);
+        }
     }
 }
 

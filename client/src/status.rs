@@ -6,12 +6,12 @@
 
 use std::time::{Duration, Instant};
 
-use decision::ledger::{Finding, Status};
+use decision::ledger::Status;
 use serde::Deserialize;
 use tlog::policy::Policy;
 use tlog::{LeafIndex, TreeSize};
 
-use crate::fold::{FoldError, LogFold};
+use crate::fold::{FoldCache, FoldError, LogFold, Misfit};
 use crate::source::{FetchError, Source};
 use crate::verified::{ReadError, VerifiedLog};
 
@@ -41,7 +41,7 @@ pub struct Compared {
     /// How many these are.
     pub size: TreeSize,
     /// Why the log should have refused this entry.
-    pub finding: Option<Finding>,
+    pub finding: Option<Misfit>,
     /// How many entries of the log it should have refused.
     pub findings: u64,
 }
@@ -111,12 +111,13 @@ pub async fn told(source: &Source, index: LeafIndex) -> Result<Option<Told>, Sta
 
 impl Compared {
     /// Asks the operator of the log that `open` reads, computes the same from its entries, and looks for how it stands at the log's head.
-    /// A directory has no operator, and is only computed. `wait` is for a head that covers what the operator speaks of, `progress` as for
-    /// [`LogFold::advance`].
+    /// A directory has no operator, and is only computed. `kept` has what was computed before, `wait` is for a head that covers what the
+    /// operator speaks of, `progress` as for [`LogFold::advance`].
     pub async fn at(
         log: VerifiedLog,
         policy: &Policy,
         index: LeafIndex,
+        kept: Option<&FoldCache>,
         wait: Duration,
         progress: impl Fn(u64),
     ) -> Result<Self, StatusError> {
@@ -128,21 +129,22 @@ impl Compared {
         if !log.size().contains(index) {
             return Err(StatusError::NotYetPublished(index));
         }
-        let (mut finding, mut findings) = (None, 0);
-        let mut found = |one: Finding| {
-            findings += 1;
-            if one.index == index {
-                finding = Some(one);
-            }
-        };
-        let mut fold = LogFold::new(policy, log.checkpoint().origin().as_str());
+        let new = || LogFold::new(policy, log.checkpoint().origin().as_str());
+        let mut fold = kept.map_or_else(new, |kept| kept.resume(policy, &log));
         if let Some(told) = &told {
-            fold = fold.advance_to(&log, TreeSize::new(told.size), &mut found, &progress).await?;
+            // What is kept says nothing of the time before it.
+            if fold.size().as_u64() > told.size {
+                fold = new();
+            }
+            fold = fold.advance_to(&log, TreeSize::new(told.size), |_| (), &progress).await?;
         }
         let then = fold.status(index)?;
-        fold = fold.advance(&log, &mut found, &progress).await?;
-        let now = fold.status(index)?;
-        Ok(Compared { told, then, now, size: fold.size(), finding, findings })
+        fold = fold.advance(&log, |_| (), &progress).await?;
+        if let Some(kept) = kept {
+            kept.keep(&fold, policy);
+        }
+        let (now, finding) = (fold.status(index)?, fold.misfit(index).cloned());
+        Ok(Compared { told, then, now, size: fold.size(), finding, findings: fold.misfits() })
     }
 
     /// Whether the operator says what follows from the entries; `None` if the operator says nothing.

@@ -16,7 +16,7 @@ use super::{CacheArgs, Exit, Failure, LogArgs, entries_bar, say, say_json, show,
 #[command(
     after_help = "Without --verify this is the operator's word, and no signature covers it. With --verify all entries of the log are read, \
 each signature and rule is checked here, and the result is compared with what the operator says. What was read stays in the cache, so that \
-another time only new entries are fetched.\n\nExamples:\n  acta status --log https://log.example --policy policy 41\n  \
+another time only new entries are fetched, and what was computed too, so that only new ones are judged.\n\nExamples:\n  acta status --log https://log.example --policy policy 41\n  \
 acta status --log https://log.example --policy policy 41 --verify\n\nExit status: 0 the answer is there (with --verify: and agrees with the \
 entries); 1 the operator says something else than the entries; 2 there is no such entry; 3 the log cannot be read."
 )]
@@ -69,7 +69,8 @@ impl StatusCommand {
         let policy = self.log.policy()?;
         let bar = entries_bar(log.size().as_u64());
         let wait = Duration::from_secs(self.log.wait);
-        let compared = Compared::at(log, &policy, LeafIndex::new(self.index), wait, |entries| bar.inc(entries)).await;
+        let kept = self.cache.folds(log.checkpoint().origin().as_str());
+        let compared = Compared::at(log, &policy, LeafIndex::new(self.index), kept.as_ref(), wait, |entries| bar.inc(entries)).await;
         bar.finish_and_clear();
         let compared = compared?;
         if self.json {
@@ -88,8 +89,8 @@ impl StatusCommand {
                 say(format_args!("This follows from the {size} of the log, each of which was checked."))?;
             }
             (None, Some(finding)) => {
-                let reason = acta_client::terminal::line(&finding.reason.to_string());
-                say(format_args!("Entry {} says nothing that counts. {}: {reason}", self.index, finding.reason.name()))?;
+                let reason = acta_client::terminal::line(&finding.reason);
+                say(format_args!("Entry {} says nothing that counts. {}: {reason}", self.index, finding.name))?;
             }
             (None, None) => say(format_args!("Entry {} says nothing that counts.", self.index))?,
         }
@@ -124,8 +125,8 @@ impl StatusCommand {
             "now": status(&compared.now),
             "size": compared.size.as_u64(),
             "finding": compared.finding.as_ref().map(|finding| json!({
-                "name": finding.reason.name(),
-                "reason": finding.reason.to_string(),
+                "name": finding.name,
+                "reason": finding.reason,
             })),
             "findings": compared.findings,
         })

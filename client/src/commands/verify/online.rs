@@ -1,25 +1,19 @@
 //! What only the log can tell of a receipt's statement: all of its entries, judged here once for all receipts.
 
-use std::collections::BTreeMap;
-
 use acta_client::fold::LogFold;
 use acta_client::verified::{ReadError, VerifiedLog};
-use decision::ledger::{Finding, FindingReason, Refusal, Status};
+use decision::ledger::Status;
 use tlog::LeafIndex;
 use tlog::policy::{Policy, VerifiedCheckpoint};
 use tlog::printable::Printable;
 
 use super::super::{CacheArgs, Failure, LogArgs, entries_bar};
 
-/// Of how many entries it is kept why the log should have refused them. Of further ones it is only said that it should.
-const MAX_REASONS: usize = 10_000;
-
 /// A log and its ledger.
 pub(super) struct Online {
     log: VerifiedLog,
     policy: Policy,
     fold: LogFold,
-    reasons: BTreeMap<u64, FindingReason>,
 }
 
 /// What the ledger says of a statement.
@@ -36,15 +30,16 @@ impl Online {
         let policy = args.policy()?;
         let log = args.open(cache).await?;
         let bar = entries_bar(log.size().as_u64());
-        let mut reasons = BTreeMap::new();
-        let found = |finding: Finding| {
-            if reasons.len() < MAX_REASONS {
-                reasons.insert(finding.index.as_u64(), finding.reason);
-            }
-        };
-        let fold = LogFold::new(&policy, log.checkpoint().origin().as_str()).advance(&log, found, |entries| bar.inc(entries)).await;
+        let origin = log.checkpoint().origin().as_str();
+        let kept = cache.folds(origin);
+        let fold = kept.as_ref().map_or_else(|| LogFold::new(&policy, origin), |kept| kept.resume(&policy, &log));
+        let fold = fold.advance(&log, |_| (), |entries| bar.inc(entries)).await;
         bar.finish_and_clear();
-        Ok(Online { log, policy, fold: fold?, reasons })
+        let fold = fold?;
+        if let Some(kept) = &kept {
+            kept.keep(&fold, &policy);
+        }
+        Ok(Online { log, policy, fold })
     }
 
     /// How many entries the log has.
@@ -72,9 +67,9 @@ impl Online {
         if let Some(status) = self.fold.status(LeafIndex::new(index))? {
             return Ok(Ok(Judged::Admitted(Box::new(status))));
         }
-        Ok(match self.reasons.get(&index) {
-            Some(FindingReason::Refused(Refusal::NoCharter)) => Ok(Judged::NoCharter),
-            Some(reason) => Err(format!("the log has published it, but it does not count: {reason}")),
+        Ok(match self.fold.misfit(LeafIndex::new(index)) {
+            Some(misfit) if misfit.name == "no-charter" => Ok(Judged::NoCharter),
+            Some(misfit) => Err(format!("the log has published it, but it does not count: {}", misfit.reason)),
             None => Err("the log has published it, but by the log's own rules it does not count".to_owned()),
         })
     }
