@@ -7,7 +7,7 @@
 //! | `GET /<SHA-256 of the origin, in hex>/checkpoint` | the newest checkpoint that it cosigned |
 //! | `GET /` | its keys, for people |
 //!
-//! A refusal is a status that the specification fixes and a line that a person understands. [`Refused`] has the one match from what the rest
+//! A refusal is a status that the specification fixes and a line that a person understands. `refused.rs` has the one match from what the rest
 //! of the crate says to statuses.
 
 mod metrics;

@@ -30,7 +30,7 @@ fn cosign_until_it_fails(server: &Server, log: &TestLog, mut at: u64, witness: &
         answer.assert_cosigned(log, at + 1, &keys(witness));
         at += 1;
     }
-    at
+    panic!("it never failed");
 }
 
 /// A witness without the fault knows what was answered, and perhaps one head more, which nobody got a signature of.
@@ -104,7 +104,7 @@ fn on_a_full_disk_no_signature_leaves_and_a_restart_goes_on_once_there_is_room()
     let at = cosign_until_it_fails(&server, &log, 0, &witness);
     let messages = server.messages_after_end(Some(1));
     assert!(messages.contains("free space") && !messages.contains("panicked"), "{messages}");
-    assert!(at > 0 && at < 399, "{at}");
+    assert!(at > 0);
     fs::remove_file(ballast).unwrap();
     check(&witness, &log, at);
 }
