@@ -10,6 +10,7 @@
 mod edit;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -55,15 +56,24 @@ pub struct LogSet {
 impl LogSet {
     /// The logs with these keys.
     pub fn new(keys: impl IntoIterator<Item = VerifierKey>) -> Self {
-        let mut by_log: HashMap<OriginHash, Vec<VerifierKey>> = HashMap::new();
-        for key in keys {
-            let keys = by_log.entry(OriginHash::of_text(key.name().as_str())).or_default();
-            if !keys.contains(&key) {
-                keys.push(key);
-            }
+        let mut logs = LogSet::default();
+        keys.into_iter().for_each(|key| logs.add(key));
+        logs
+    }
+
+    /// Adds a log, or a key of one. There may be very many logs, nearly all with one key, so each gets as much memory as it needs and no
+    /// more; a further key is worth putting the log together anew.
+    fn add(&mut self, key: VerifierKey) {
+        let log = self.logs.entry(OriginHash::of_text(key.name().as_str()));
+        let known = match &log {
+            Entry::Occupied(log) => log.get().keys(),
+            Entry::Vacant(_) => &[],
+        };
+        if known.contains(&key) {
+            return;
         }
-        let log = |keys: Vec<VerifierKey>| Arc::new(Log { keys: keys.into(), cosigned: Bucket::default(), subtrees: Bucket::default() });
-        LogSet { logs: by_log.into_iter().map(|(hash, keys)| (hash, log(keys))).collect() }
+        let keys = known.iter().cloned().chain([key]).collect();
+        log.insert_entry(Arc::new(Log { keys, cosigned: Bucket::default(), subtrees: Bucket::default() }));
     }
 
     /// The log with this hash of its origin.
@@ -116,17 +126,19 @@ pub struct PolicyFile {
 /// Reads policy files, and all those in directories. A directory that is not there has none; a file that is not there is an error. Hidden
 /// files and those that end in `~` or `.tmp`, as editors leave them, are not read.
 pub fn read(sources: &[PathBuf]) -> Result<Vec<PolicyFile>, LogsError> {
-    let mut files = Vec::new();
+    paths(sources)?.iter().map(|path| read_file(path)).collect()
+}
+
+fn paths(sources: &[PathBuf]) -> Result<Vec<PathBuf>, LogsError> {
+    let mut paths = Vec::new();
     for source in sources {
         if source.is_dir() {
-            for path in list(source)? {
-                files.push(read_file(&path)?);
-            }
+            paths.extend(list(source)?);
         } else {
-            files.push(read_file(source)?);
+            paths.push(source.clone());
         }
     }
-    Ok(files)
+    Ok(paths)
 }
 
 fn list(dir: &Path) -> Result<Vec<PathBuf>, LogsError> {
@@ -194,9 +206,14 @@ impl Logs {
     }
 }
 
+/// One file after the other, so that no more than one is in memory beside what is kept of all.
 fn load(sources: &[PathBuf]) -> Result<LogSet, LogsError> {
-    let files = read(sources)?;
-    Ok(LogSet::new(files.iter().flat_map(|file| file.policy.logs()).map(|log| log.key().clone())))
+    let mut logs = LogSet::default();
+    for path in paths(sources)? {
+        read_file(&path)?.policy.logs().iter().for_each(|log| logs.add(log.key().clone()));
+    }
+    logs.logs.shrink_to_fit();
+    Ok(logs)
 }
 
 #[cfg(test)]
