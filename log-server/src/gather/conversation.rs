@@ -9,6 +9,7 @@ use bytes::Bytes;
 use tlog::TreeSize;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::cosignature::Cosignature;
+use tlog::evidence::Branch;
 use tlog::note::{MAX_LINES_PER_KEY, Signature};
 use tlog::witness::{AddCheckpoint, SIZE_MEDIA_TYPE, monitoring_path, parse_conflict, parse_cosignatures};
 
@@ -180,8 +181,12 @@ impl<S: Store, T: Transport> Conversation<'_, S, T> {
         if proof::root_at(&*self.shared.store, size, newest.size())? == *shown.checkpoint().root() {
             return Ok(None);
         }
-        let own = if size == newest.size() { Some(newest.checkpoint().clone()) } else { self.signed_at(size)? };
-        Ok(Some(OtherHistory::differs(witness, Seen { shown, own })))
+        let kept = if size == newest.size() { None } else { self.signed_at(size)? };
+        // Whatever it signed at that size, its newest head says what it has there.
+        let within = if kept.is_some() { size } else { newest.size() };
+        let proven = proof::beginning(&*self.shared.store, size, within)?;
+        let head = kept.unwrap_or_else(|| newest.checkpoint().clone());
+        Ok(Some(OtherHistory::differs(witness, Seen { shown, own: proven.map(|proven| Branch { head, proven }) })))
     }
 
     /// The head that this log published at a size, if it did.

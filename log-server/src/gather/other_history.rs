@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use tlog::TreeSize;
 use tlog::checkpoint::SignedCheckpoint;
-use tlog::evidence::{EXTENSION, Evidence};
+use tlog::evidence::{Branch, Evidence, ProvenHash};
 use tlog::key::VerifierKey;
-use tlog::{Hash, TreeSize};
+use tlog::merkle::Subtree;
 
 use crate::data_dir::sync_parent;
 
@@ -48,14 +49,14 @@ pub enum OtherHistory {
     },
 }
 
-/// Two heads of one size.
+/// Two heads that contradict each other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seen {
     /// The one that the witness shows, with the log's signature alone.
     pub shown: SignedCheckpoint,
-    /// The one that this log signed at that size, if it kept it. Without it there is no evidence that stands by itself: the store's root is
-    /// this process's word.
-    pub own: Option<SignedCheckpoint>,
+    /// What this log signed: the head of that size if it kept it, else the newest one with the proof of what its tree has in place of all
+    /// those entries. The two convict. `None` only for a head of no entries, of which nothing can be proved.
+    pub own: Option<Branch>,
 }
 
 impl OtherHistory {
@@ -71,11 +72,10 @@ impl OtherHistory {
     pub(super) fn keep(&mut self, log_key: &VerifierKey, dir: Option<&Path>) {
         let (OtherHistory::Differs { seen, evidence, .. }, Some(dir)) = (self, dir) else { return };
         let Seen { shown, own: Some(own) } = &**seen else { return };
-        let Ok(file) = Evidence::same_size(own, shown, std::slice::from_ref(log_key)) else { return };
+        let Some(file) = convict(own, shown, log_key) else { return };
         let bytes = file.to_bytes();
-        // Named after what is in it: another start that finds the same writes the same file.
-        let name = format!("{}-{}.{EXTENSION}", shown.checkpoint().size(), &Hash::sha256(&bytes).to_hex()[..16]);
-        let path = dir.join(name);
+        // Named after what it convicts of: another start that finds the same writes the same file, and so does the witness.
+        let path = dir.join(file.file_name());
         match write(&path, &bytes) {
             Ok(()) => *evidence = Some(path),
             Err(error) => tracing::error!(
@@ -85,6 +85,16 @@ impl OtherHistory {
             ),
         }
     }
+}
+
+fn convict(own: &Branch, shown: &SignedCheckpoint, log_key: &VerifierKey) -> Option<Evidence> {
+    let (keys, size) = (std::slice::from_ref(log_key), shown.checkpoint().size());
+    if own.head.checkpoint().size() == size {
+        return Evidence::same_size(&own.head, shown, keys).ok();
+    }
+    let all = Subtree::new(0, size.as_u64()).ok()?;
+    let proven = ProvenHash { hash: *shown.checkpoint().root(), proof: Vec::new() };
+    Evidence::divergent(all, own.clone(), Branch { head: shown.clone(), proven }, keys).ok()
 }
 
 fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {

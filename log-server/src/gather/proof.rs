@@ -1,6 +1,7 @@
 //! Consistency proofs for witnesses, from the stored tiles.
 
-use tlog::merkle::{self, Node, ProveError};
+use tlog::evidence::ProvenHash;
+use tlog::merkle::{self, Node, ProveError, Subtree};
 use tlog::tiles::{TILE_HEIGHT, Tile, TileId, tile_of};
 use tlog::{Hash, TreeSize};
 
@@ -27,6 +28,17 @@ pub(super) fn prove<S: Store>(store: &S, old: TreeSize, head: &Head) -> Result<V
 pub(super) fn root_at<S: Store>(store: &S, size: TreeSize, within: TreeSize) -> Result<Hash, StoreError> {
     let mut nodes = Nodes { store, size: within, last: None };
     merkle::root(size, |node| nodes.get(node))
+}
+
+/// The hash of the first `size` entries, and the proof that a tree of `within` entries begins with them. `None` for no entries.
+pub(super) fn beginning<S: Store>(store: &S, size: TreeSize, within: TreeSize) -> Result<Option<ProvenHash>, StoreError> {
+    let Ok(part) = Subtree::new(0, size.as_u64()) else { return Ok(None) };
+    let mut nodes = Nodes { store, size: within, last: None };
+    let proof = merkle::prove_subtree(part, within, |node| nodes.get(node)).map_err(|error| match error {
+        ProveError::Node(error) => error,
+        _ => Damage::Inconsistent { old: size.as_u64(), new: within.as_u64() }.into(),
+    })?;
+    Ok(Some(ProvenHash { hash: root_at(store, size, within)?, proof }))
 }
 
 /// Gives the hashes of complete subtrees of a tree of `size` entries. Those of a proof come tile by tile, so the last tile is kept.

@@ -340,6 +340,15 @@ async fn lines_of_another_day_do_not_open_a_restored_backup() {
     stop(&log, write_side).await;
 }
 
+/// The same witnesses and policy for two hosts: each has its own store and anchor.
+fn cloned(world: World, clone: &MemoryStore) -> (World, World) {
+    let (other_fixture, _) = Fixture::new();
+    other_fixture.anchor_at(&clone.tree().unwrap());
+    let World { fixture, net, witnesses, policy, options, ahead } = world;
+    let world = |fixture| World { fixture, net: net.clone(), witnesses: witnesses.clone(), policy: policy.clone(), options, ahead };
+    (world(fixture), world(other_fixture))
+}
+
 #[tokio::test]
 async fn of_two_clones_the_one_whose_heads_the_witnesses_have_not_seen_stops() {
     let (world, store) = World::new();
@@ -347,20 +356,8 @@ async fn of_two_clones_the_one_whose_heads_the_witnesses_have_not_seen_stops() {
     add_entry(&log, 0).await.unwrap();
     published(&log, 1).await;
     stop(&log, write_side).await;
-    // On two hosts: each has its own store and anchor.
-    let (other_fixture, _) = Fixture::new();
     let clone = log.store().reopen();
-    other_fixture.anchor_at(&clone.tree().unwrap());
-    let other =
-        World { fixture: other_fixture, net: world.net.clone(), witnesses: world.witnesses.clone(), policy: world.policy.clone(), ..world };
-    let world = World {
-        fixture: world.fixture,
-        net: other.net.clone(),
-        witnesses: other.witnesses.clone(),
-        policy: other.policy.clone(),
-        options: other.options,
-        ahead: other.ahead,
-    };
+    let (world, other) = cloned(world, &clone);
     let (one, one_side) = world.started(log.store().reopen()).await;
     let (two, mut two_side) = other.started(clone).await;
     add_entry(&one, 1).await.unwrap();
@@ -377,6 +374,34 @@ async fn of_two_clones_the_one_whose_heads_the_witnesses_have_not_seen_stops() {
     add_entry(&one, 3).await.unwrap();
     published(&one, 3).await;
     stop(&one, one_side).await;
+}
+
+#[tokio::test]
+async fn a_clone_that_never_published_a_head_of_that_size_is_convicted_by_its_newest_one() {
+    let (world, store) = World::new();
+    let (log, write_side) = world.started(store).await;
+    add_entry(&log, 0).await.unwrap();
+    published(&log, 1).await;
+    stop(&log, write_side).await;
+    let clone = log.store().reopen();
+    let (world, other) = cloned(world, &clone);
+    let (one, one_side) = world.started(log.store().reopen()).await;
+    let (two, mut two_side) = other.started(clone).await;
+    add_entry(&one, 1).await.unwrap();
+    until(|| world.witnesses.iter().all(|witness| witness.size() == 2)).await;
+    stop(&one, one_side).await;
+    world.behave([Manner::Dead; 3]);
+    for number in 2..7 {
+        add_entry(&two, number).await.unwrap();
+    }
+    world.behave(HONEST);
+    let refusal = two_side.ended().await.unwrap_err();
+    let SequencerError::OtherHistory(other_history) = &refusal else { panic!("{refusal}") };
+    let OtherHistory::Differs { evidence: Some(file), size, .. } = &**other_history else { panic!("no evidence: {refusal}") };
+    assert_eq!(size.as_u64(), 2);
+    let evidence = Evidence::parse(&std::fs::read(file).unwrap()).unwrap();
+    let conviction = evidence.verify(&[key().verifier_key().clone()]).unwrap();
+    assert_eq!(conviction.histories().each_ref().map(|history| history.checkpoint.size().as_u64()), [2, 6]);
 }
 
 #[tokio::test]
