@@ -101,6 +101,28 @@ fn what_is_stored_has_only_verified_lines_and_the_newest_of_each_witness() {
 }
 
 #[test]
+fn of_a_log_s_own_lines_one_of_each_key_is_kept_and_each_is_verified_once() {
+    let [classic, quantum] = [Algorithm::Ed25519, Algorithm::CosignatureMlDsa44].map(|algorithm| key("example.com/log", algorithm, 1));
+    let stranger = key("stranger.example/s", Algorithm::CosignatureEd25519, 3);
+    let mut signed = SignedCheckpoint::sign(&checkpoint(), &[&classic]).unwrap();
+    let first = signed.note().signatures()[0].clone();
+    let [old, newest, new] = [10, 30, 20].map(|time| quantum.cosign(&checkpoint(), time).unwrap());
+    for line in [old, newest.clone(), stranger.cosign(&checkpoint(), 99).unwrap(), new, first.clone()] {
+        signed.add_signature(line).unwrap();
+    }
+    let keys = [classic, quantum].map(|key| key.verifier_key().clone());
+    let (verified, kept) = counted(&work::VERIFIED, || signed.verified_by_log(&keys).unwrap());
+    assert_eq!(kept.note().signatures(), [first.clone(), newest.clone()]);
+    assert_eq!(verified, 5, "two lines of the one key and three of the other");
+    assert_eq!(signed.verified_by_log(&keys[..1]).unwrap().note().signatures(), [first], "a line of an unknown key is not kept");
+
+    let mut forged = newest;
+    forged.bytes[9] ^= 1;
+    signed.add_signature(forged).unwrap();
+    assert!(matches!(signed.verified_by_log(&keys), Err(VerifyCheckpointError::BadSignature { .. })));
+}
+
+#[test]
 fn extension_lines_that_no_signature_covers_are_refused() {
     let quantum = key("example.com/log", Algorithm::CosignatureMlDsa44, 1);
     let classic = key("example.com/log", Algorithm::Ed25519, 1);
