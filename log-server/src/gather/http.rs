@@ -66,6 +66,9 @@ impl Http {
             .tls_backend_preconfigured(tls(authorities)?)
             // SPEC: tlog-policy: the policy says who the witness is, and no answer of anybody's changes that.
             .redirect(redirect::Policy::none())
+            // Signatures do not compress, and what does not come does not have to be unpacked.
+            .no_gzip()
+            .no_zstd()
             .pool_idle_timeout(IDLE)
             .tcp_nodelay(true)
             // A proxy would see the requests of all witnesses, and could stop them all.
