@@ -64,6 +64,8 @@ pub struct Summary {
     pub refused: u64,
     /// Lines that cannot become statements.
     pub unfit: u64,
+    /// Paths of the mapping by which nothing was sealed in any line that was new.
+    pub idle_seals: Vec<String>,
 }
 
 /// What happened, for whoever shows it.
@@ -207,6 +209,7 @@ impl Run {
         }
         self.flush(&mut event).await?;
         self.sync_receipts()?;
+        self.summary.idle_seals = self.agency.idle_seals();
         Ok(self.summary)
     }
 
@@ -227,6 +230,11 @@ impl Run {
             }
         }
         Ok(good)
+    }
+
+    /// Those paths of the mapping by which a [`Run::dry_run`] would have sealed nothing.
+    pub fn idle_seals(&self) -> Vec<String> {
+        self.agency.idle_seals()
     }
 
     async fn take(&mut self, place: Place, line: &Bytes, event: &mut impl FnMut(Event<'_>)) -> Result<(), RunError> {

@@ -149,16 +149,23 @@ impl Mapping {
 
     /// Seals the fields that are to be sealed; `salt` gives a new one each time. A field that is not there is not missed.
     pub fn seal(&self, decision: &mut Map<String, Value>, salt: &mut dyn FnMut() -> [u8; 16]) -> Result<Vec<Disclosure>, MapError> {
-        let mut disclosures = Vec::new();
-        for path in &self.seal {
-            if NEVER_SEALED.contains(&path.as_str()) {
-                return Err(MapError::NeverSealed(path.as_str().into()));
-            }
-            let parts: Vec<&str> = path.split('.').collect();
-            seal_at(decision, &parts, salt, &mut disclosures).map_err(|reason| MapError::Seal { path: path.as_str().into(), reason })?;
-        }
-        Ok(disclosures)
+        let all = self.seal.iter().map(|path| seal_path(decision, path, salt)).collect::<Result<Vec<_>, _>>()?;
+        Ok(all.into_iter().flatten().collect())
     }
+}
+
+/// Seals the fields at one path.
+pub(super) fn seal_path(
+    decision: &mut Map<String, Value>,
+    path: &str,
+    salt: &mut dyn FnMut() -> [u8; 16],
+) -> Result<Vec<Disclosure>, MapError> {
+    if NEVER_SEALED.contains(&path) {
+        return Err(MapError::NeverSealed(path.into()));
+    }
+    let (parts, mut disclosures) = (path.split('.').collect::<Vec<_>>(), Vec::new());
+    seal_at(decision, &parts, salt, &mut disclosures).map_err(|reason| MapError::Seal { path: path.into(), reason })?;
+    Ok(disclosures)
 }
 
 impl Field {

@@ -1,5 +1,6 @@
 //! From a line of an input to a signed statement.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use decision::disclosure::Disclosure;
@@ -17,7 +18,7 @@ use tlog::tiles::MAX_ENTRY;
 use super::exposed::{self, Exposed};
 use super::file_name;
 use super::journal::{Journal, Place, Signed};
-use super::mapping::{MapError, Mapping};
+use super::mapping::{MapError, Mapping, seal_path};
 use crate::durable;
 
 /// Who signs, for which log, and how its records become decisions.
@@ -29,6 +30,9 @@ pub struct Agency {
     key: SigningKey,
     mapping: Mapping,
     random: SystemRandom,
+    /// How many lines were made statements of, and by which of the mapping's paths something was sealed.
+    lines: u64,
+    sealed: BTreeSet<String>,
 }
 
 /// A statement that is ready to be noted and sent.
@@ -105,7 +109,16 @@ impl Agency {
     /// Signs as `issuer` with `key`, into `series`, for the log of that name. `None` if the key is not named for the issuer.
     pub fn new(log: &str, issuer: IssuerId, series: SeriesName, key: SigningKey, mapping: Mapping) -> Option<Self> {
         let fits = Vkey::from(key.verifier_key()).is_named_for(&issuer);
-        fits.then(|| Agency { log: log.into(), issuer, series, key, mapping, random: SystemRandom::new() })
+        fits.then(|| Agency {
+            log: log.into(),
+            issuer,
+            series,
+            key,
+            mapping,
+            random: SystemRandom::new(),
+            lines: 0,
+            sealed: BTreeSet::new(),
+        })
     }
 
     /// The log.
@@ -120,7 +133,7 @@ impl Agency {
 
     /// Makes a statement of a line and takes its number; `None` if that was done before. A line that cannot become one takes no number.
     pub(super) fn prepare(
-        &self,
+        &mut self,
         journal: &mut Journal,
         place: &Place,
         line: &[u8],
@@ -141,14 +154,13 @@ impl Agency {
             decision.insert("relates".into(), relates.into());
         }
         let number = self.complete(journal, &mut decision)?;
-        let mut disclosures = Vec::new();
-        let mut no_random = false;
+        let (random, mut no_random) = (self.random.clone(), false);
         let mut salt = || {
             let mut salt = [0; 16];
-            no_random |= self.random.fill(&mut salt).is_err();
+            no_random |= random.fill(&mut salt).is_err();
             salt
         };
-        disclosures.extend(self.mapping.seal(&mut decision, &mut salt)?);
+        let disclosures = self.seal(&mut decision, &mut salt)?;
         if no_random {
             return Err(LineError::NoRandomNumbers);
         }
@@ -159,16 +171,35 @@ impl Agency {
     }
 
     /// Checks a line as [`Agency::prepare`] does, but for what it relates to, and gives what looks like a person in it.
-    pub(super) fn prepare_dry(&self, journal: &mut Journal, place: &Place, line: &[u8]) -> Result<Vec<Exposed>, LineError> {
+    pub(super) fn prepare_dry(&mut self, journal: &mut Journal, place: &Place, line: &[u8]) -> Result<Vec<Exposed>, LineError> {
         let Some(Fresh { sha256, columns }) = read(journal, place, line)? else { return Ok(Vec::new()) };
         let mut decision = self.mapping.apply(&columns)?;
         decision.remove("relates");
         let number = self.complete(journal, &mut decision)?;
-        self.mapping.seal(&mut decision, &mut || [0; 16])?;
+        self.seal(&mut decision, &mut || [0; 16])?;
         // Signed too, since only that shows whether it fits into an entry.
         let (_, exposed) = self.sign(decision)?;
         journal.take(&number, &sha256, None);
         Ok(exposed)
+    }
+
+    /// Those of the mapping's paths by which nothing was sealed in any line, if there were lines: who misspells one publishes what it was to hide.
+    pub(super) fn idle_seals(&self) -> Vec<String> {
+        let idle = |path: &&String| self.lines > 0 && !self.sealed.contains(*path);
+        self.mapping.seal.iter().filter(idle).cloned().collect()
+    }
+
+    fn seal(&mut self, decision: &mut Map<String, Value>, salt: &mut dyn FnMut() -> [u8; 16]) -> Result<Vec<Disclosure>, LineError> {
+        self.lines += 1;
+        let mut disclosures = Vec::new();
+        for path in &self.mapping.seal {
+            let sealed = seal_path(decision, path, salt)?;
+            if !sealed.is_empty() && !self.sealed.contains(path) {
+                self.sealed.insert(path.clone());
+            }
+            disclosures.extend(sealed);
+        }
+        Ok(disclosures)
     }
 
     /// The signed statement, and what looks like a person in it.

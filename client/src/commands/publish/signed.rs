@@ -47,6 +47,7 @@ impl Publish {
         told.exposures.finish();
         told.result?;
         let summary = result.inspect_err(|_| warn("stopped before the end; run the same command again to go on"))?;
+        warn_of_idle(&summary.idle_seals);
         self.summarize(&summary, &told.reasons, &told.exposures)
     }
 
@@ -74,6 +75,7 @@ impl Publish {
             _ => {}
         })?;
         exposures.finish();
+        warn_of_idle(&run.idle_seals());
         say(format_args!("{}, {problems} not; nothing was sent", show::count(good, "line can be published", "lines can be published")))?;
         if problems > 0 { Err(Exit::Usage.told()) } else { Ok(()) }
     }
@@ -137,6 +139,13 @@ pub(in crate::commands) async fn prepare(
 pub(in crate::commands) fn read_mapping(path: &Path) -> Result<Mapping, Failure> {
     let text = String::from_utf8(read_file(path, MAX_MAPPING)?).map_err(|_| wrong_file(path, "it is not UTF-8 text"))?;
     toml::from_str(&text).map_err(|error| wrong_file(path, error))
+}
+
+fn warn_of_idle(seals: &[String]) {
+    for path in seals {
+        let path = tlog::printable::Printable(path);
+        warn(format_args!("warning: the mapping seals `{path}`, and no new line has such a field: is it spelt as the lines spell it?"));
+    }
 }
 
 /// Shows what happens.

@@ -191,6 +191,11 @@ fn what_looks_like_a_person_is_warned_about_until_it_is_sealed() {
     assert!(warned(&told) == 1 && told.contains("line 3"), "{told}");
     assert_eq!(warned(&desk.publish(0, &log, &["--dry-run", "--mapping", "map.toml", "in.jsonl"])), 0);
 
+    // A path that hides nothing is most likely misspelt.
+    fs::write(desk.path("wrong.toml"), "seal = [\"partys[].name\", \"parties[].name\"]\npublic = [\"text\"]\n").unwrap();
+    let told = desk.publish(0, &log, &["--dry-run", "--mapping", "wrong.toml", "in.jsonl"]);
+    assert!(warned(&told) == 1 && told.contains("seals `partys[].name`, and no new line has such a field"), "{told}");
+
     // It warns, and the agency decides.
     let told = desk.publish(0, &log, &["in.jsonl"]);
     assert!(warned(&told) == 5 && told.contains("8 decisions published"), "{told}");
