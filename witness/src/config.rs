@@ -89,6 +89,8 @@ pub struct Http {
     pub header_timeout: Duration,
     /// From the headers to the end of the body.
     pub body_timeout: Duration,
+    /// From the end of the body to the answer.
+    pub answer_timeout: Duration,
     /// Without a request on an open connection.
     pub idle_timeout: Duration,
     /// From the order to stop to the end of the last request.
@@ -235,6 +237,7 @@ impl File {
             many_connections: AddressRange::LOOPBACK.into_iter().chain(self.limits.trusted_proxies.iter().copied()).collect(),
             header_timeout: span("http.header_timeout", section.header_timeout)?,
             body_timeout: span("http.body_timeout", section.body_timeout)?,
+            answer_timeout: span("http.answer_timeout", section.answer_timeout)?,
             idle_timeout: span("http.idle_timeout", section.idle_timeout)?,
             drain_timeout: span("http.drain_timeout", section.drain_timeout)?,
             limit: self.limit()?,

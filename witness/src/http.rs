@@ -182,11 +182,11 @@ impl<S: Store> Site<S> {
         match target {
             Target::AddCheckpoint => {
                 let body = self.read(parts, body).await?;
-                Ok(text(self.cosigner.add_checkpoint(&body).await?))
+                Ok(text(self.in_time(self.cosigner.add_checkpoint(&body)).await??))
             }
             Target::SignSubtree => {
                 let body = self.read(parts, body).await?;
-                Ok(text(self.cosigner.sign_subtree(&body).await?))
+                Ok(text(self.in_time(self.cosigner.sign_subtree(&body)).await??))
             }
             // SPEC: tlog-witness §Monitor Retrieval Mechanism: never cosigned is 404.
             Target::Checkpoint(log) => match self.cosigner.checkpoint(&log)? {
@@ -200,6 +200,10 @@ impl<S: Store> Site<S> {
     async fn read(&self, parts: &Parts, body: &mut Incoming) -> Result<Bytes, Refused> {
         let bounds = body::Bounds { most: MAX_REQUEST, deadline: self.config.body_timeout, memory: &self.body_memory };
         Ok(body::read(&parts.headers, body, bounds).await?)
+    }
+
+    async fn in_time<T>(&self, answer: impl Future<Output = T>) -> Result<T, Refused> {
+        tokio::time::timeout(self.config.answer_timeout, answer).await.map_err(|_| Refused::Late)
     }
 
     fn page(&self) -> String {

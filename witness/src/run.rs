@@ -131,6 +131,8 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     let max_connections = files::room_for_connections(config.http.max_connections, MAX_OPEN_FILES.into());
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
+    let http_metrics = HttpMetrics::new(&registry)?;
+    let bastion_metrics = bastion.is_some().then(|| BastionMetrics::new(&registry)).transpose()?;
     let (cosigner, write_side, logs) = start(dir, &config, &metrics)?;
     let public = listen(config.http.listen).await?;
     let operations = match config.ops_listen {
@@ -143,7 +145,6 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     let (stop, stopping) = watch::channel(());
     // Whoever watches the operations listener is answered to the end: that it drains is what they want to know.
     let (_stop_operations, operations_stopping) = watch::channel(());
-    let bastion_metrics = bastion.is_some().then(|| BastionMetrics::new(&registry)).transpose()?;
     if let Some(listener) = operations {
         let (logs, metrics) = (Arc::clone(&logs), Arc::clone(&metrics));
         let witness = Witness { logs, metrics, bastion: bastion_metrics.clone(), draining: stopping.clone() };
@@ -152,7 +153,7 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     }
     let reloading = tokio::spawn(reload_on(hangup, logs, metrics));
     let (drain_timeout, streams) = (config.http.drain_timeout, config.http.max_streams);
-    let site = Arc::new(Site::new(cosigner, Http { max_connections, ..config.http }, HttpMetrics::new(&registry)?));
+    let site = Arc::new(Site::new(cosigner, Http { max_connections, ..config.http }, http_metrics));
     let passed_on = bastion.zip(bastion_metrics);
     let passed_on = passed_on.map(|(bastion, metrics)| tokio::spawn(bastion.serve(Arc::clone(&site), metrics, streams, stopping.clone())));
     let served = tokio::spawn(http::serve(site, public, tls, until_closed(stopping)));

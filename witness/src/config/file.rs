@@ -64,6 +64,8 @@ pub struct HttpSection {
     pub header_timeout: Span,
     /// From the headers to the end of the body.
     pub body_timeout: Span,
+    /// From the end of the body to the answer.
+    pub answer_timeout: Span,
     /// Without a request on an open connection.
     pub idle_timeout: Span,
     /// From SIGTERM to the end of the last request.
@@ -142,6 +144,7 @@ impl Default for HttpSection {
             max_connections_per_client: 256,
             header_timeout: Span::seconds(10),
             body_timeout: Span::seconds(10),
+            answer_timeout: Span::seconds(30),
             idle_timeout: Span::seconds(75),
             drain_timeout: Span::seconds(30),
         }
@@ -151,8 +154,8 @@ impl Default for HttpSection {
 impl Default for LimitsSection {
     fn default() -> Self {
         LimitsSection {
-            checkpoints_per_second: 200,
-            checkpoints_burst: 1000,
+            checkpoints_per_second: 1000,
+            checkpoints_burst: 2000,
             requests_per_second: 0,
             requests_burst: 1000,
             addresses: 65_536,

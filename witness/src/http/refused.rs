@@ -31,6 +31,8 @@ pub(super) enum Refused {
     Broken,
     #[error("this witness is busy; ask again in a moment")]
     Busy,
+    #[error("this witness's disk is slow; ask again in a while: what you asked for may have been done by then")]
+    Late,
     #[error("there were too many requests from your address; ask again later")]
     TooManyRequests(Duration),
     #[error(transparent)]
@@ -87,7 +89,7 @@ impl Refused {
             Refused::Encoded => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Refused::Slow => StatusCode::REQUEST_TIMEOUT,
             Refused::Broken => StatusCode::BAD_REQUEST,
-            Refused::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Refused::Busy | Refused::Late => StatusCode::SERVICE_UNAVAILABLE,
             Refused::TooManyRequests(_) => StatusCode::TOO_MANY_REQUESTS,
             Refused::Cosign(error) => cosign_status(error),
             Refused::Subtree(error) => subtree_status(error),
@@ -99,6 +101,7 @@ impl Refused {
             Refused::TooManyRequests(wait)
             | Refused::Cosign(CosignError::TooOften(wait))
             | Refused::Subtree(SubtreeError::TooOften(wait)) => Some(*wait),
+            Refused::Late => Some(Duration::from_secs(9)),
             Refused::Busy | Refused::Cosign(CosignError::Busy) | Refused::Subtree(SubtreeError::Busy) => Some(Duration::ZERO),
             Refused::Cosign(CosignError::Stopped) | Refused::Subtree(SubtreeError::Stopped) => Some(Duration::from_secs(59)),
             _ => None,

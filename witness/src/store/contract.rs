@@ -66,6 +66,9 @@ fn rows_are_read_as_they_were_written_and_nothing_else_is_a_row() {
     for length in 0..48 {
         assert_eq!(Row::decode(&bytes[..length]), Err(Damage::MalformedRow), "{length}");
     }
+    // What this version has written, every later one reads.
+    assert_eq!((&bytes[..8], &bytes[8..40]), ([0, 0, 0, 0, 0, 0, 0, 5].as_slice(), row(5).latest.root.as_bytes().as_slice()));
+    assert_eq!((&bytes[40..48], &bytes[48..]), ([0, 0, 0, 0, 0, 0, 0, 6].as_slice(), b"a note of 5\n".as_slice()));
     let mut timeless = bytes;
     timeless[40..48].fill(0);
     assert_eq!(Row::decode(&timeless), Err(Damage::MalformedRow));

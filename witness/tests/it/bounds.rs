@@ -3,6 +3,18 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tlog::key::Algorithm;
+use witness::config::Config;
+use witness::cosigner::{Clock, Cosigner, Parts};
+use witness::evidence::Evidences;
+use witness::http::{HttpMetrics, Site, serve};
+use witness::keys::Keys;
+use witness::logs::{LogSet, Logs};
+use witness::metrics::Metrics;
+use witness::store::{Fault, MemoryStore};
 
 use crate::fixture::TestLog;
 use crate::process::{Server, follow, head, init, keys, read_answer};
@@ -31,6 +43,46 @@ fn a_slow_body_is_cut_off_and_a_short_one_changes_nothing() {
     stream.shutdown(std::net::Shutdown::Write).unwrap();
     drop(stream);
     assert_eq!(server.add(&log.request(1, 3)).body, "0\n", "nothing was cosigned");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_disk_that_hangs_a_log_is_told_to_come_back_and_what_it_asked_for_is_done_later() {
+    let (dir, log) = (tempfile::tempdir().unwrap(), TestLog::new("log.test/2026", 9));
+    let mut config = Config::default();
+    config.http.answer_timeout = Duration::from_millis(200);
+    let (registry, store) = (prometheus::Registry::new(), Arc::new(MemoryStore::default()));
+    let (cosigner, write_side) = Cosigner::start(Parts {
+        store: Arc::clone(&store),
+        keys: Keys::new(vec![crate::fixture::key("witness.test/w", Algorithm::CosignatureEd25519, 4)]).unwrap(),
+        logs: Arc::new(Logs::fixed(LogSet::new(log.keys()))),
+        evidence: Evidences::new(dir.path().to_owned(), config.evidence),
+        clock: Clock::system(),
+        metrics: Arc::new(Metrics::new(&registry).unwrap()),
+        options: config.cosigner,
+    });
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let site = Arc::new(Site::new(cosigner, config.http, HttpMetrics::new(&registry).unwrap()));
+    let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
+    let served = tokio::spawn(serve(site, listener, None, async move { drop(stopping.await) }));
+    let add = async |body: Vec<u8>| {
+        let ask = move || {
+            let mut stream = std::net::TcpStream::connect(address).unwrap();
+            stream.write_all(&[head("POST", "/add-checkpoint", "", body.len()), body].concat()).unwrap();
+            read_answer(&mut stream)
+        };
+        tokio::task::spawn_blocking(ask).await.unwrap()
+    };
+
+    store.plan(Fault::Block);
+    let late = add(log.request(0, 3)).await;
+    assert_eq!((late.status, late.header("retry-after")), (503, Some("10")));
+    store.release();
+    // It waits for the lock of its log until that is stored.
+    assert_eq!(add(log.request(0, 9)).await.body, "3\n");
+    drop(stop);
+    served.await.unwrap();
+    write_side.close().await.unwrap();
 }
 
 #[test]
