@@ -1,7 +1,7 @@
 //! Gathering cosignatures: what stands between a committed head and a published one, where the log's policy has witnesses.
 //!
 //! The sequencer hands over each head once it is durable and anchored. One *round* at a time is about one of them, the newest when the
-//! round began: every witness is asked to cosign it, each by a task of its own ([`witness`]) that remembers which size that witness
+//! round began: every witness is asked to cosign it, each by a task of its own (`witness`) that remembers which size that witness
 //! cosigned last. As soon as the policy's quorum holds the head is written with its cosignatures, synced, and only then served; and if
 //! more was committed meanwhile, the next round begins. Cosignatures that come late are added to the served head.
 //!

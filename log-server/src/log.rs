@@ -1,7 +1,7 @@
 //! A running log: the handle that everything else in the server uses.
 //!
 //! Writing goes through [`Log::add`]: it hashes the entry and verifies its signatures on the caller's thread, puts it into the queue, and
-//! gives a [`Ticket`]. How a log is started, with witnesses or without, is in [`start`].
+//! gives a [`Ticket`]. How a log is started, with witnesses or without, is in `start`.
 //! Reading goes to the store and never beyond the published head, so that nothing is shown that the log has not signed and its policy
 //! not allowed. What is assembled from rows (full tiles and bundles) is cached, bounded by bytes.
 
