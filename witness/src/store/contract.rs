@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
 use super::*;
 
 fn hash(name: &str) -> OriginHash {
@@ -57,6 +60,72 @@ fn rocks() {
     store.set_format(FORMAT_VERSION + 1);
     drop(store);
     assert!(matches!(RocksStore::open(dir.path(), options), Err(StoreError::Format { found }) if found == FORMAT_VERSION + 1));
+}
+
+/// A store as the system would find it after a power cut, with the name of the file that is its write-ahead log.
+fn after_a_power_cut(store: &Path, copy: &Path) -> PathBuf {
+    fs::create_dir(copy).unwrap();
+    for entry in fs::read_dir(store).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), copy.join(entry.file_name())).unwrap();
+    }
+    let logs = fs::read_dir(copy).unwrap().map(|entry| entry.unwrap().path());
+    logs.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap()
+}
+
+#[test]
+fn a_damaged_write_ahead_log_is_refused_and_one_cut_short_loses_what_was_never_answered() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = RocksOptions { block_cache_bytes: 1 << 20, write_buffer_bytes: 1 << 20 };
+    let store = RocksStore::create(&dir.path().join("store"), options, "keys").unwrap();
+    for size in 1..=20 {
+        store.commit(&[(hash("a"), row(size))]).unwrap();
+    }
+    let whole = fs::read(after_a_power_cut(&dir.path().join("store"), &dir.path().join("whole"))).unwrap();
+    let length = whole.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    let open = |name: &str, change: &dyn Fn(&mut Vec<u8>)| {
+        let copy = dir.path().join(name);
+        let log = after_a_power_cut(&dir.path().join("store"), &copy);
+        let mut bytes = fs::read(&log).unwrap();
+        bytes.truncate(length);
+        change(&mut bytes);
+        fs::write(log, bytes).unwrap();
+        RocksStore::open(&copy, options).map(|store| store.row(&hash("a")).unwrap().unwrap().latest.size.as_u64())
+    };
+    assert_eq!(open("as it is", &|_| {}).unwrap(), 20);
+    // The last record is the 20th; half of it is as if it had never been synced.
+    assert_eq!(open("cut short", &|bytes| bytes.truncate(length - 40)).unwrap(), 19);
+    assert_eq!(open("zeros behind", &|bytes| bytes.resize(length + 4096, 0)).unwrap(), 20);
+    for (number, at) in [length / 7, length / 2, length - 60, length - 5].into_iter().enumerate() {
+        let damaged = open(&number.to_string(), &|bytes| bytes[at] ^= 4);
+        assert!(matches!(damaged, Err(StoreError::Database(_))), "a bit at {at} of {length}: {damaged:?}");
+    }
+}
+
+#[test]
+fn a_flipped_bit_in_a_table_file_gives_an_error_and_never_another_row() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = RocksOptions { block_cache_bytes: 1 << 20, write_buffer_bytes: 1 << 20 };
+    let store = RocksStore::create(&dir.path().join("store"), options, "keys").unwrap();
+    store.commit(&[(hash("a"), row(1)), (hash("b"), row(2))]).unwrap();
+    store.settle().unwrap();
+    let mut errors = 0;
+    for place in 0..40 {
+        let copy = dir.path().join(place.to_string());
+        after_a_power_cut(&dir.path().join("store"), &copy);
+        // The newest table has the rows.
+        let tables = fs::read_dir(&copy).unwrap().map(|entry| entry.unwrap().path());
+        let table = tables.filter(|path| path.extension().is_some_and(|extension| extension == "sst")).max().unwrap();
+        let mut bytes = fs::read(&table).unwrap();
+        let at = bytes.len() * place / 40;
+        bytes[at] ^= 4;
+        fs::write(table, bytes).unwrap();
+        match RocksStore::open(&copy, options).and_then(|store| store.row(&hash("a"))) {
+            Ok(read) => assert_eq!(read, Some(row(1)), "a bit at {at}"),
+            Err(_) => errors += 1,
+        }
+    }
+    assert!(errors > 5, "{errors} of the bits were in what is read");
 }
 
 #[test]

@@ -6,8 +6,12 @@
 //! | `logs` | SHA-256 of the origin | size u64 ‖ root ‖ time u64 ‖ the cosigned checkpoint |
 //!
 //! What matters about RocksDB here: a write is durable only with `set_sync`; the write-ahead log is synced before the rows become visible to
-//! readers; recovery stops at the first damaged record of that log, so it is told to refuse a log that got shorter or went missing; an
-//! iterator that ends may have ended on an error, so its status is always asked.
+//! readers; an iterator that ends may have ended on an error, so its status is always asked.
+//!
+//! By default recovery stops at the first damaged record of the write-ahead log and goes on without the rest, synced or not. For a witness that
+//! would be to go back, so here a damaged record is an error and the witness does not start. What is forgiven is a record that ends with the
+//! file: that is what a power cut leaves of a write that was never answered. A disk that loses the end of what it said it had synced looks the
+//! same and is not noticed.
 //!
 //! Keys are hashes, so rows of one commit lie far apart and every look-up is for something that may be anywhere: filters, and indexes in
 //! small parts, keep one look-up from costing more than one read.
@@ -15,8 +19,8 @@
 use std::path::Path;
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, FlushOptions, Options,
-    WriteBatch, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
+    FlushOptions, Options, WriteBatch, WriteOptions,
 };
 
 use super::{Damage, FORMAT_VERSION, OriginHash, Row, Store, StoreError};
@@ -172,6 +176,7 @@ impl Store for RocksStore {
 fn db_options(options: RocksOptions) -> Options {
     let mut db = Options::default();
     db.set_paranoid_checks(true);
+    db.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     // A write-ahead log that was synced and then went missing or got shorter is an error at the next start, not a shorter history.
     db.set_track_and_verify_wals_in_manifest(true);
     db.set_db_write_buffer_size(options.write_buffer_bytes);
