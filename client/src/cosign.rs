@@ -28,7 +28,7 @@ pub struct Witness {
 /// What a witness answered that has signed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cosigned {
-    /// Those of its lines that one of the known keys made, in the order of the answer.
+    /// Those of its lines that one of the known keys made, in the order of the answer; at least one.
     pub lines: Vec<Cosignature>,
     /// How many lines it sent besides.
     pub unknown: usize,
@@ -69,6 +69,22 @@ pub enum CosignError {
         /// What it said, made fit to print.
         reason: Text,
     },
+    /// It signed with a key that is not known, so nobody can say that it signed at all.
+    #[error(
+        "{} came back, of no key that the policy lists as a witness's, so nothing says that they are good: add the witness's lines to the \
+         policy, which `acta-witness init` printed for its operator",
+        if *lines == 1 { "a signature line".to_owned() } else { format!("{lines} signature lines") }
+    )]
+    UnknownKeys {
+        /// How many lines it sent.
+        lines: usize,
+    },
+    /// A line of a known key does not verify.
+    #[error("the witness's answer has a bad signature of {key}: do not rely on it, and ask its operator")]
+    BadSignature {
+        /// Whose.
+        key: Box<VerifierKey>,
+    },
     /// Its answer is no answer of a witness.
     #[error("the witness's answer cannot be read; is this the address of a witness?")]
     Garbled,
@@ -97,7 +113,7 @@ impl Witness {
         }
     }
 
-    /// Has the head of `log` cosigned. Lines that none of `keys` made are only counted.
+    /// Has the head of `log` cosigned by at least one of `keys`. Lines of other keys are only counted.
     pub async fn cosign(&self, log: &VerifiedLog, keys: &[VerifierKey]) -> Result<Cosigned, CosignError> {
         // SPEC: tlog-witness §add-checkpoint: a client that does not know the latest size can ask with zero, and is told.
         let mut old = TreeSize::ZERO;
@@ -131,14 +147,19 @@ fn told_size(answer: &Answer, size: TreeSize) -> Result<TreeSize, CosignError> {
 }
 
 fn cosigned(answer: &Answer, log: &VerifiedLog, keys: &[VerifierKey]) -> Result<Cosigned, CosignError> {
-    let lines = parse_cosignatures(&answer.body).map_err(|_| CosignError::Garbled)?;
-    let all = lines.len();
-    let of_key = |line: &tlog::note::Signature| {
-        let key = keys.iter().find(|key| line.is_of(key))?;
-        Cosignature::verify(line, log.checkpoint(), key).ok()
-    };
-    let lines: Vec<Cosignature> = lines.iter().filter_map(of_key).collect();
-    Ok(Cosigned { unknown: all - lines.len(), lines })
+    let all = parse_cosignatures(&answer.body).map_err(|_| CosignError::Garbled)?;
+    let mut lines = Vec::new();
+    for line in &all {
+        // SPEC: tlog-witness §add-checkpoint: the client MUST ignore any cosignatures from unknown keys.
+        let Some(key) = keys.iter().find(|key| line.is_of(key)) else { continue };
+        let verified = Cosignature::verify(line, log.checkpoint(), key);
+        lines.push(verified.map_err(|_| CosignError::BadSignature { key: Box::new(key.clone()) })?);
+    }
+    if lines.is_empty() {
+        Err(CosignError::UnknownKeys { lines: all.len() })
+    } else {
+        Ok(Cosigned { unknown: all.len() - lines.len(), lines })
+    }
 }
 
 fn said(answer: &Answer) -> Text {

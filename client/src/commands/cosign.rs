@@ -15,8 +15,8 @@ use super::{Exit, Failure, LogArgs, say, say_json, show};
 #[command(
     after_help = "A log has its witnesses cosign each head by itself; this asks one of them by hand: to see whether it follows the log, to \
 try a new one, or to see it refuse. Anybody may do so, since the head is public and the witness decides by what it saw before.\n\nExample:\n  \
-acta cosign --log https://log.example --policy policy --witness https://witness.example/w1\n\nExit status: 0 it has signed; 1 it refused; \
-3 it or the log did not answer."
+acta cosign --log https://log.example --policy policy --witness https://witness.example/w1\n\nExit status: 0 it has signed, \
+with a key that the policy lists; 1 it refused, or signed with none of those; 3 it or the log did not answer."
 )]
 pub(crate) struct Cosign {
     #[command(flatten)]
@@ -67,7 +67,10 @@ impl From<CosignError> for Failure {
             CosignError::Read(error) => return error.into(),
             CosignError::NotAServer | CosignError::Request(_) => Exit::Usage,
             CosignError::Refused { status: 429 | 500..=599, .. } => Exit::Unavailable,
-            CosignError::Refused { .. } | CosignError::Ahead { .. } => Exit::Refused,
+            CosignError::Refused { .. }
+            | CosignError::Ahead { .. }
+            | CosignError::UnknownKeys { .. }
+            | CosignError::BadSignature { .. } => Exit::Refused,
             _ => Exit::Unavailable,
         };
         exit.because(error)

@@ -74,8 +74,12 @@ fn explain(path: &Path, bytes: &[u8]) -> Option<String> {
     if text.contains("PRIVATE KEY-----") || text.starts_with("PRIVATE+KEY+") {
         return Some(explain::private_key(path, text));
     }
-    if let Ok(key) = text.trim_end().parse::<VerifierKey>() {
-        return Some(explain::verifier_key(&key));
+    // A witness with keys of two kinds gives both away in one file.
+    let keys: Result<Vec<VerifierKey>, _> = text.lines().map(str::parse).collect();
+    if let Ok(keys) = keys
+        && !keys.is_empty()
+    {
+        return Some(keys.iter().map(explain::verifier_key).collect::<Vec<_>>().join("\n"));
     }
     if let Ok(signed) = SignedCheckpoint::parse(bytes) {
         return Some(explain::checkpoint(&signed));

@@ -41,7 +41,7 @@ pub enum FetchError {
     #[error("the HTTP client could not be set up: {0}")]
     Setup(#[source] reqwest::Error),
     /// No answer, or one that broke off, until the time was up.
-    #[error("{url} did not answer: {reason}. Is the log running, and the address right?", reason = root_cause(source))]
+    #[error("{url} did not answer: {reason}. Does a server run there, and is the address right?", reason = root_cause(source))]
     Unreachable {
         /// What was asked.
         url: Box<Url>,

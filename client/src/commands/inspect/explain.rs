@@ -83,7 +83,8 @@ pub(super) fn verifier_key(key: &VerifierKey) -> String {
 
 pub(super) fn private_key(path: &Path, text: &str) -> String {
     let mut out = String::from("A private key. Whoever can read this file can sign in its owner's name; it is not printed here.\n");
-    match keyfile::load(path) {
+    // Programs that keep a directory of their own have the verifier key in log.vkey; `acta keygen` writes log.key.vkey.
+    match keyfile::load(path).or_else(|error| keyfile::load_at(path, &path.with_extension("vkey")).map_err(|_| error)) {
         Ok(key) => key_facts(&mut out, key.verifier_key()),
         Err(error) => {
             line!(out, "  It cannot be used as it is: {error}.");

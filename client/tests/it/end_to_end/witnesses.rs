@@ -44,9 +44,9 @@ fn a_witness_that_is_asked_by_hand_signs_what_continues_what_it_saw() {
     }
     let told: Value = serde_json::from_str(&desk.cosign(0, &log, "listed", &witness.url, &["--json"])).unwrap();
     assert_eq!((told["size"].as_u64(), told["cosignatures"].as_array().map(Vec::len)), (Some(300), Some(2)));
-    // Lines of keys that nobody vouches for are not believed, and are told.
-    let told = desk.cosign(0, &log, "log/policy", &witness.url, &[]);
-    assert!(told.contains("2 lines of its answer are of no key"), "{told}");
+    // Lines of keys that nobody vouches for are not taken for a cosignature.
+    let told = desk.cosign(1, &log, "log/policy", &witness.url, &[]);
+    assert!(told.contains("2 signature lines came back, of no key that the policy lists"), "{told}");
     // No witness is there, or something that is none.
     desk.cosign(3, &log, "listed", "http://127.0.0.1:1", &["--wait", "0"]);
     assert!(desk.cosign(1, &log, "listed", &log.url, &[]).contains("refused (HTTP status 404)"));
