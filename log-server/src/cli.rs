@@ -82,10 +82,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// Address and port for everybody; port 0 takes a free one
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = serving::address::listen)]
     pub(crate) listen: Option<SocketAddr>,
     /// Address and port for the operator: /metrics, /healthz, /readyz
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = serving::address::listen)]
     pub(crate) ops_listen: Option<SocketAddr>,
     /// The policy to publish under, instead of DIR/policy
     #[arg(long, value_name = "FILE")]

@@ -1,10 +1,20 @@
-//! Ranges of addresses, for the proxies that are believed.
+//! Addresses as people write them: where a server listens, and the ranges of the proxies that are believed.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+/// What was written is no place to listen at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("write an address and a port, such as 127.0.0.1:8080, or 0.0.0.0:8080 and [::]:8080 to be reached from other machines")]
+pub struct MalformedListen;
+
+/// Where a server listens: an address and a port. A port alone is not taken for one, since it does not say who may connect.
+pub fn listen(text: &str) -> Result<SocketAddr, MalformedListen> {
+    text.parse().map_err(|_| MalformedListen)
+}
 
 /// One address, or all that begin alike: `127.0.0.1`, `10.0.0.0/8`, `fd00::/8`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

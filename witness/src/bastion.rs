@@ -94,6 +94,15 @@ pub enum BastionError {
     },
 }
 
+/// The name that the bastion's certificate must have, of its address, HOST:PORT.
+pub(crate) fn name(address: &str) -> Result<ServerName<'static>, BastionError> {
+    let (host, port) = address.rsplit_once(':').ok_or(BastionError::Address)?;
+    if host.is_empty() || port.parse::<u16>().is_err() {
+        return Err(BastionError::Address);
+    }
+    ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(BastionError::Name)
+}
+
 /// The instruments of the connection.
 #[derive(Clone, Debug)]
 pub struct BastionMetrics {
@@ -117,11 +126,7 @@ impl Bastion {
     /// Prepares to connect to `address`, HOST:PORT, with `key`. Certificates of the web's authorities are believed, and of those in the PEM
     /// file `authority`.
     pub fn new(address: &str, key: &SigningKey, authority: Option<&Path>) -> Result<Self, BastionError> {
-        let (host, port) = address.rsplit_once(':').ok_or(BastionError::Address)?;
-        if host.is_empty() || port.parse::<u16>().is_err() {
-            return Err(BastionError::Address);
-        }
-        let name = ServerName::try_from(host.trim_matches(['[', ']']).to_owned()).map_err(BastionError::Name)?;
+        let name = name(address)?;
         let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         if let Some(path) = authority {
             trust(&mut roots, path).map_err(|reason| BastionError::Authority { path: path.to_owned(), reason })?;

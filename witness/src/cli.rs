@@ -59,10 +59,10 @@ pub(crate) struct Serve {
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,
     /// Address and port for logs and monitors; port 0 takes a free one
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = serving::address::listen)]
     pub(crate) listen: Option<SocketAddr>,
     /// Address and port for the operator: /metrics, /healthz, /readyz
-    #[arg(long, value_name = "ADDR")]
+    #[arg(long, value_name = "ADDR", value_parser = serving::address::listen)]
     pub(crate) ops_listen: Option<SocketAddr>,
     /// A policy file with logs to follow, or a directory of them, besides DIR/logs; may be given several times
     #[arg(long, value_name = "FILE")]

@@ -9,6 +9,7 @@ use acta_client::location::Location;
 use acta_client::source::read_ca_file;
 use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
+use reqwest::Url;
 use rustix::process::{Signal, kill_process};
 use serving::messages::MessagesSection;
 use serving::signals::told_to_stop;
@@ -41,7 +42,12 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
 
 fn init(args: &cli::Init) -> anyhow::Result<ExitCode> {
     let name = KeyName::new(&args.name)?;
+    // SPEC: signed-note §Verifier keys: a name SHOULD be a URL without its scheme. It cannot be changed later.
+    if args.name.contains("://") {
+        bail!("the name is for ever and no address: write it without https://, such as witness.example/w1, and the address as --url");
+    }
     let url = args.url.as_deref().unwrap_or("https://ADDRESS");
+    web_address("--url", url)?;
     let dir = DataDir::new(&args.dir);
     // A name that no policy could have would be found out when it is too late to choose another.
     if !fits_a_policy(&name, url) {
@@ -106,6 +112,9 @@ fn load_config(path: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {
 fn add_log(args: &cli::AddLog) -> anyhow::Result<ExitCode> {
     let dir = existing(&args.dir)?;
     let key = verifier_key(&args.vkey)?;
+    if let Some(url) = &args.url {
+        web_address("--url", url)?;
+    }
     match logs::add(&dir.logs(), key.clone(), args.url.as_deref())? {
         Added::New(path) => println!("{} is in {}", key.name(), path.display()),
         Added::Known(path) => println!("{} was in {} with this key already", key.name(), path.display()),
@@ -169,14 +178,22 @@ fn verifier_key(given: &str) -> anyhow::Result<VerifierKey> {
     }
 }
 
+/// An address that can be asked over HTTP. In a policy a wrong one would be found out only later, and by somebody else.
+fn web_address(flag: &str, given: &str) -> anyhow::Result<Url> {
+    match given.parse() {
+        Ok(Location::Remote(url)) => Ok(url),
+        _ => bail!(
+            "{flag} {given} is no web address: write one such as https://log.example/prefix or http://127.0.0.1:8081, without ? and #"
+        ),
+    }
+}
+
 /// How many logs are read from at a time.
 const LOGS_AT_ONCE: usize = 8;
 
 fn follow(args: &cli::Follow) -> anyhow::Result<ExitCode> {
     MessagesSection::default().print()?;
-    let Location::Remote(witness) = args.witness.parse::<Location>()? else {
-        bail!("{} is no web address: give the witness's submission prefix, such as http://127.0.0.1:8081", args.witness);
-    };
+    let witness = web_address("--witness", &args.witness)?;
     let authorities = args.ca_file.as_deref().map(read_ca_file).transpose()?.unwrap_or_default();
     let follower = Follower::new(&witness, authorities)?;
     if args.interval.0.is_zero() {

@@ -19,6 +19,7 @@ use serving::proxy::Proxies;
 use serving::tls::{HalfTls, TlsFiles};
 use serving::units::{ByteSize, Span};
 
+use crate::bastion::{self, BastionError};
 use crate::cosigner::Options;
 use crate::evidence::EvidenceLimits;
 use crate::rate::Rate;
@@ -152,6 +153,9 @@ pub enum ConfigError {
     /// Both listeners at one address.
     #[error("`http.listen` and `ops.listen` are the same address; the operations listener needs a port of its own")]
     SameListener,
+    /// Not an address of a bastion.
+    #[error(transparent)]
+    Bastion(#[from] BastionError),
     /// A message filter that cannot be parsed.
     #[error(transparent)]
     Level(#[from] UnknownLevel),
@@ -193,11 +197,13 @@ impl File {
             return Err(ConfigError::SameListener);
         }
         self.messages.check()?;
+        let bastion = flags.bastion.or(Some(self.bastion.address.clone()).filter(|address| !address.is_empty()));
+        bastion.as_deref().map(bastion::name).transpose()?;
         Ok(Config {
             http,
             ops_listen,
             cosigner: Options { pending: size("limits.pending", self.limits.pending, MIN_MEMORY)?, rate: self.rate()? },
-            bastion: flags.bastion.or(Some(self.bastion.address).filter(|address| !address.is_empty())),
+            bastion,
             bastion_authority: Some(self.bastion.authority).filter(|path| !path.as_os_str().is_empty()),
             evidence: EvidenceLimits {
                 files: nonzero("evidence.max_files", self.evidence.max_files)?,

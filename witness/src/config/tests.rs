@@ -39,6 +39,7 @@ fn what_makes_no_sense_is_refused_by_its_key() {
         ("[store]\ncache = \"1 KiB\"", "`store.cache` is too small"),
         ("[ops]\nlisten = \"9091\"", "`ops.listen` is not an address"),
         ("[ops]\nlisten = \"127.0.0.1:8081\"", "the same address"),
+        ("[bastion]\naddress = \"https://bastion.example\"", "HOST:PORT"),
         ("[tls]\nkey = \"key.pem\"", "belong together"),
         ("[messages]\nlevel = \"witness=loud\"", "`messages.level`"),
     ] {

@@ -39,6 +39,19 @@ pub enum EditError {
         /// What was looked for.
         origin: Box<str>,
     },
+    /// The log is there, and elsewhere.
+    #[error(
+        "{} lists this log with {}: change it in that file and run `acta-witness logs reload`, or remove the log and add it again, which \
+         forgets nothing that was signed",
+        path.display(),
+        known.as_ref().map_or("no address".to_owned(), |url| format!("the address {url}"))
+    )]
+    OtherAddress {
+        /// Which file.
+        path: PathBuf,
+        /// The address in it.
+        known: Option<Box<str>>,
+    },
     /// A file lists other things too.
     #[error("{} lists more than this log: take the line out of it yourself, then run `acta-witness logs reload`", path.display())]
     Shared {
@@ -67,9 +80,13 @@ pub fn add(dir: &Path, key: VerifierKey, url: Option<&str>) -> Result<Added, Edi
         move |error| EditError::Write { path, error }
     };
     fs::create_dir_all(dir).and_then(|()| sync_parent(dir)).map_err(write_error(dir))?;
-    let known = read(&[dir.to_owned()])?.into_iter().find(|file| file.policy.logs().iter().any(|log| *log.key() == key));
-    if let Some(known) = known {
-        return Ok(Added::Known(known.path));
+    for file in read(&[dir.to_owned()])? {
+        let Some(log) = file.policy.logs().iter().find(|log| *log.key() == key) else { continue };
+        // Without an address in the command any is as it should be.
+        if url.is_some() && url != log.url() {
+            return Err(EditError::OtherAddress { path: file.path.clone(), known: log.url().map(Box::from) });
+        }
+        return Ok(Added::Known(file.path));
     }
     // Two keys of one log are two files.
     let name = format!("{}-{}.policy", OriginHash::of_text(key.name().as_str()), key.id());

@@ -63,6 +63,9 @@ fn logs_are_added_and_removed_by_their_origin() {
     let logs = dir.path().join("logs");
     let Added::New(first) = add(&logs, key("a.example", 1), Some("https://a.example")).unwrap() else { panic!("it is new") };
     assert_eq!(add(&logs, key("a.example", 1), None).unwrap(), Added::Known(first.clone()));
+    assert_eq!(add(&logs, key("a.example", 1), Some("https://a.example")).unwrap(), Added::Known(first.clone()));
+    let elsewhere = add(&logs, key("a.example", 1), Some("https://b.example"));
+    assert!(matches!(elsewhere, Err(EditError::OtherAddress { known: Some(known), .. }) if *known == *"https://a.example"));
     let Added::New(second) = add(&logs, key("a.example", 2), None).unwrap() else { panic!("it is another key") };
     add(&logs, key("b.example", 3), None).unwrap();
     assert_eq!(keys_of(&Logs::load(vec![logs.clone()]).unwrap(), "a.example"), Some(2));
