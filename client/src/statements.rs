@@ -11,6 +11,7 @@ mod exposed;
 mod input;
 pub mod journal;
 pub mod mapping;
+mod members;
 mod sign;
 
 use std::io;

@@ -19,6 +19,7 @@ use super::exposed::{self, Exposed};
 use super::file_name;
 use super::journal::{Journal, Place, Signed};
 use super::mapping::{MapError, Mapping, seal_path};
+use super::members::{self, NotMembers};
 use crate::durable;
 
 /// Who signs, for which log, and how its records become decisions.
@@ -50,6 +51,9 @@ pub enum LineError {
     /// Not a JSON object.
     #[error("this is not a JSON object: give one decision a line, between curly brackets")]
     NotAnObject,
+    /// A member that occurs twice.
+    #[error("the member \"{}\" occurs twice in one object: only one of them can be meant, so take the other out", Printable(.0))]
+    Twice(Box<str>),
     /// The line was another one when it was published.
     #[error(
         "this line was published as {0} and has changed since. What is published stays: bring the line back, and publish a correction by \
@@ -280,7 +284,10 @@ fn read(journal: &Journal, place: &Place, line: &[u8]) -> Result<Option<Fresh>, 
         None if journal.line(&sha256).is_some() => return Ok(None),
         None => {}
     }
-    let columns = serde_json::from_slice(line).map_err(|_| LineError::NotAnObject)?;
+    let columns = members::parse(line).map_err(|error| match error {
+        NotMembers::NotAnObject => LineError::NotAnObject,
+        NotMembers::Twice(name) => LineError::Twice(name),
+    })?;
     Ok(Some(Fresh { sha256, columns }))
 }
 
