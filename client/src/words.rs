@@ -292,7 +292,7 @@ pub fn key(vkey: &Vkey) -> String {
 pub fn standing_in_words(standing: Standing, by: Option<u64>) -> String {
     let by = by.map_or_else(String::new, |by| format!(" by entry {by}"));
     match standing {
-        Standing::InForce => "in force: no later entry took its place".into(),
+        Standing::InForce => "in force, within the dates that it sets itself: no later entry took its place".into(),
         Standing::Corrected => format!("corrected{by}: read that one instead"),
         Standing::Superseded => format!("superseded{by}, which decides anew"),
         Standing::Revoked => format!("REVOKED{by}"),

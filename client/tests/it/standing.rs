@@ -173,9 +173,12 @@ async fn a_receipt_of_a_statement_says_online_what_became_of_it() {
     let offline = verify(0, revoked, &[]);
     assert!(offline.contains("not looked up") && offline.contains("not checked here"), "{offline}");
     assert!(offline.contains("A roof") && offline.contains("granted (planning.permit)"), "{offline}");
-    for (index, word) in
-        [(revoked, "REVOKED by entry"), (corrected, "corrected by entry"), (correction, "in force: no later"), (doubtful, "IN DOUBT")]
-    {
+    for (index, word) in [
+        (revoked, "REVOKED by entry"),
+        (corrected, "corrected by entry"),
+        (correction, "no later entry took its place"),
+        (doubtful, "IN DOUBT"),
+    ] {
         let told = verify(0, index, &["--online"]);
         assert!(told.contains(word) && told.contains("the signature is good"), "{told}");
     }
