@@ -12,6 +12,7 @@ use tlog::TreeSize;
 
 use crate::config::Ops;
 use crate::log::Log;
+use crate::queue::AddError;
 use crate::store::Store;
 
 /// Instruments whose value is looked up when somebody asks, and not while entries are written.
@@ -48,7 +49,9 @@ struct Behind {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 enum NotReady {
     #[error("{0}")]
-    Closed(crate::queue::AddError),
+    Closed(AddError),
+    #[error("nothing is taken in until enough witnesses have said that they have seen nothing beyond this store; look at the witnesses")]
+    AskingWitnesses,
     #[error("entries are stored that no published head covers, for too long; look at the witnesses")]
     Stale,
 }
@@ -60,7 +63,11 @@ impl<S: Store> LogOperations<S> {
     }
 
     fn ready_at(&self, now: Instant) -> Result<(), NotReady> {
-        self.log.accepting().map_err(NotReady::Closed)?;
+        self.log.accepting().map_err(|error| match error {
+            // What an adder is told to do is not for the operator.
+            AddError::AskingWitnesses => NotReady::AskingWitnesses,
+            error => NotReady::Closed(error),
+        })?;
         let committed = TreeSize::new(u64::try_from(self.committed.get()).unwrap_or(0));
         let published = self.log.published().size();
         let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);

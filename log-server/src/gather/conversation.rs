@@ -81,7 +81,7 @@ impl<S: Store, T: Transport> Conversation<'_, S, T> {
                     // SPEC: tlog-witness §add-checkpoint: the latest size, for the client to send a proof from.
                     Some(told) if told <= head.size() && told != old => {
                         if told < old {
-                            tracing::warn!(witness = self.partner.name, %told, %old, "the witness went back to an older state");
+                            tracing::warn!(witness = %self.partner.name, %told, %old, "the witness went back to an older state");
                         }
                         *self.old = told;
                     }
@@ -111,7 +111,7 @@ impl<S: Store, T: Transport> Conversation<'_, S, T> {
     async fn send(&self, request: Request) -> Result<Response, Reason> {
         let sent = self.shared.gathering.transport.send(request).await;
         sent.map_err(|error| {
-            tracing::debug!(witness = self.partner.name, %error, "a request to a witness failed");
+            tracing::debug!(witness = %self.partner.name, %error, "a request to a witness failed");
             match error {
                 TransportError::TooLarge => Reason::TooLarge,
                 TransportError::Unreachable(_) => Reason::Unreachable,

@@ -10,7 +10,7 @@ use reqwest::{Client, Url, redirect};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::{ClientConfig, RootCertStore};
-use tlog::policy::Policy;
+use tlog::policy::{Policy, PolicyName};
 
 use super::transport::{MAX_ANSWER, Request, Response, Transport, TransportError};
 
@@ -25,7 +25,7 @@ pub enum HttpError {
     #[error("the address of the witness {witness} is not one: write it as https://witness.example/prefix")]
     Address {
         /// What the policy calls it.
-        witness: String,
+        witness: PolicyName,
     },
     /// The file of certificate authorities cannot be read.
     #[error("`witnesses.authorities`, {0}, cannot be read as PEM certificates: {1}")]
@@ -58,7 +58,7 @@ impl Http {
             let usable = Url::parse(address)
                 .is_ok_and(|url| ["http", "https"].contains(&url.scheme()) && url.query().is_none() && url.fragment().is_none());
             if !usable {
-                return Err(HttpError::Address { witness: witness.name().to_string() });
+                return Err(HttpError::Address { witness: witness.name().clone() });
             }
         }
         let client = Client::builder()

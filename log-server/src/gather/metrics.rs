@@ -4,8 +4,10 @@ use std::fmt;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use jiff::Timestamp;
 use prometheus::{Histogram, HistogramOpts, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 use tlog::TreeSize;
+use tlog::policy::PolicyName;
 
 use super::partner::Partner;
 
@@ -168,14 +170,15 @@ impl GatherMetrics {
         Ok(metrics)
     }
 
-    pub(super) fn cosigned(&self, witness: &str, size: TreeSize, at: SystemTime, took: Duration) {
+    pub(super) fn cosigned(&self, witness: &PolicyName, size: TreeSize, at: SystemTime, took: Duration) {
+        let witness = &*witness.to_string();
         self.last_success.with_label_values(&[witness]).set(unix(at));
         self.size.with_label_values(&[witness]).set(i64::try_from(size.as_u64()).unwrap_or(i64::MAX));
         self.seconds.with_label_values(&[witness]).observe(took.as_secs_f64());
     }
 
-    pub(super) fn failed(&self, witness: &str, reason: Reason) {
-        self.failures.with_label_values(&[witness, reason.name()]).inc();
+    pub(super) fn failed(&self, witness: &PolicyName, reason: Reason) {
+        self.failures.with_label_values(&[&*witness.to_string(), reason.name()]).inc();
     }
 
     #[cfg(test)]
@@ -183,14 +186,14 @@ impl GatherMetrics {
         self.failures.with_label_values(&[witness, reason.name()]).get()
     }
 
-    pub(super) fn ignored(&self, witness: &str, why: Ignored) {
+    pub(super) fn ignored(&self, witness: &PolicyName, why: Ignored) {
         let why = match why {
             Ignored::Foreign => "foreign",
             Ignored::Bad => "bad",
             Ignored::Future => "future",
             Ignored::Past => "past",
         };
-        self.ignored.with_label_values(&[witness, why]).inc();
+        self.ignored.with_label_values(&[&*witness.to_string(), why]).inc();
     }
 
     pub(super) fn quorum(&self, at: SystemTime, took: Duration) {
@@ -207,7 +210,7 @@ impl GatherMetrics {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Standing {
     /// What the policy calls it: the first of its keys.
-    pub witness: String,
+    pub witness: PolicyName,
     /// When it last cosigned a head, and of which size.
     pub cosigned: Option<(SystemTime, TreeSize)>,
     /// Why it did not when it was last asked; `None` if it did, or was not asked yet.
@@ -219,7 +222,7 @@ impl fmt::Display for Standing {
         write!(f, "witness {}: ", self.witness)?;
         match &self.cosigned {
             None => write!(f, "has cosigned nothing since the start")?,
-            Some((at, size)) => write!(f, "cosigned size {size} at Unix time {}", unix(*at))?,
+            Some((at, size)) => write!(f, "cosigned size {size} at {}", Timestamp::from_second(unix(*at)).unwrap_or_default())?,
         }
         self.failing.map_or(Ok(()), |reason| write!(f, "; it {reason}"))
     }

@@ -9,6 +9,7 @@ use tlog::checkpoint::SignedCheckpoint;
 use tlog::evidence::{Branch, Evidence, ProvenHash};
 use tlog::key::VerifierKey;
 use tlog::merkle::Subtree;
+use tlog::policy::PolicyName;
 
 use crate::data_dir::sync_parent;
 
@@ -24,7 +25,7 @@ pub enum OtherHistory {
     )]
     Ahead {
         /// What the policy calls it.
-        witness: String,
+        witness: PolicyName,
         /// The size of the head that it shows.
         seen: TreeSize,
         /// The size of the store.
@@ -39,7 +40,7 @@ pub enum OtherHistory {
     )]
     Differs {
         /// What the policy calls it.
-        witness: String,
+        witness: PolicyName,
         /// The size at which they differ.
         size: TreeSize,
         /// The head that the witness shows.
@@ -60,11 +61,11 @@ pub struct Seen {
 }
 
 impl OtherHistory {
-    pub(super) fn ahead(witness: String, shown: &SignedCheckpoint, stored: TreeSize) -> Self {
+    pub(super) fn ahead(witness: PolicyName, shown: &SignedCheckpoint, stored: TreeSize) -> Self {
         OtherHistory::Ahead { witness, seen: shown.checkpoint().size(), stored }
     }
 
-    pub(super) fn differs(witness: String, seen: Seen) -> Self {
+    pub(super) fn differs(witness: PolicyName, seen: Seen) -> Self {
         OtherHistory::Differs { witness, size: seen.shown.checkpoint().size(), seen: Box::new(seen), evidence: None }
     }
 

@@ -8,7 +8,7 @@ use tlog::policy::{Policy, PolicyName};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Partner {
     /// What the policy calls the first of its keys; for people.
-    pub(super) name: String,
+    pub(super) name: PolicyName,
     /// Its submission prefix, without a slash at the end. It is taken for the monitoring prefix as well.
     pub(super) prefix: String,
     /// What the policy calls its keys.
@@ -47,7 +47,7 @@ impl Partner {
                     partner.members.push(name);
                     partner.keys.push(key);
                 }
-                None => partners.push(Partner { name: name.to_string(), prefix, members: vec![name], keys: vec![key] }),
+                None => partners.push(Partner { name: name.clone(), prefix, members: vec![name], keys: vec![key] }),
             }
         }
         partners

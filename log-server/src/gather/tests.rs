@@ -481,7 +481,7 @@ async fn one_address_is_one_conversation_whatever_number_of_keys_it_has() {
     let (world, store) = World::new();
     let (log, write_side) = world.started(store).await;
     until(|| world.witnesses.iter().all(|witness| witness.asked() == [0])).await;
-    assert_eq!(log.witnesses().iter().map(|standing| standing.witness.as_str()).collect::<Vec<_>>(), ["w1-ed", "w2-ed", "w3-ed"]);
+    assert_eq!(log.witnesses().iter().map(|standing| standing.witness.to_string()).collect::<Vec<_>>(), ["w1-ed", "w2-ed", "w3-ed"]);
     stop(&log, write_side).await;
 }
 
