@@ -303,7 +303,24 @@ async fn race<S: Store>(store: S, log: TestLog) -> World<S> {
             answered
         });
     }
+    // Meanwhile a monitor looks again and again.
+    let (monitor, hash) = (world.cosigner.clone(), OriginHash::of_text(log.origin()));
+    let (done, mut until) = tokio::sync::oneshot::channel::<()>();
+    let watching = tokio::spawn(async move {
+        let mut seen = 0;
+        while until.try_recv() == Err(tokio::sync::oneshot::error::TryRecvError::Empty) {
+            if let Some(note) = monitor.checkpoint(&hash).unwrap() {
+                let size = SignedCheckpoint::parse(&note).unwrap().checkpoint().size().as_u64();
+                assert!(size >= seen, "a monitor saw {seen} and then {size}");
+                seen = size;
+            }
+            tokio::task::yield_now().await;
+        }
+        seen
+    });
     let mut answered: Vec<(u64, u64)> = clients.join_all().await.concat();
+    done.send(()).unwrap();
+    assert!(watching.await.unwrap() > 0);
     answered.sort_unstable();
     // Each answer took the log from where the one before had left it: no two started from one size.
     let mut at = 0;
