@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
+use crate::anchor::Anchor;
 use crate::locks::Guard;
 use crate::metrics::Metrics;
 use crate::store::{OriginHash, Row, Store, StoreError};
@@ -72,7 +73,8 @@ impl fmt::Debug for Here {
 
 impl Committer {
     /// Starts the thread. Must be called in a tokio runtime. The receiver resolves when it has ended, well or not.
-    pub(crate) fn start<S: Store>(store: Arc<S>, metrics: Arc<Metrics>) -> (Self, oneshot::Receiver<()>) {
+    /// `anchor` is what vouches for the store at the next start.
+    pub(crate) fn start<S: Store>(store: Arc<S>, anchor: Option<Anchor>, metrics: Arc<Metrics>) -> (Self, oneshot::Receiver<()>) {
         let (failure, _) = watch::channel(None);
         let committer = Committer { queue: Arc::default(), failure, here: None };
         let (ended, end) = oneshot::channel();
@@ -84,7 +86,7 @@ impl Committer {
         });
         let thread = committer.clone();
         let spawned = std::thread::Builder::new().name("committer".to_owned()).spawn(move || {
-            thread.run(&*store, &metrics, &released);
+            thread.run(&*store, anchor, &metrics, &released);
             // Whoever waits for the end may want to open the store again.
             drop(store);
             drop(ended);
@@ -96,7 +98,7 @@ impl Committer {
     /// Without a thread: each row is stored where it is handed over, by itself.
     pub(crate) fn without_thread<S: Store>(store: Arc<S>, metrics: Arc<Metrics>) -> Self {
         let (failure, _) = watch::channel(None);
-        let here = Here(Arc::new(move |committer: &Committer, batch| committer.commit(batch, &*store, &metrics)));
+        let here = Here(Arc::new(move |committer: &Committer, batch| committer.commit(batch, &*store, None, &metrics)));
         Committer { queue: Arc::default(), failure, here: Some(here) }
     }
 
@@ -148,16 +150,19 @@ impl Committer {
         failed.clone().expect("it was waited for")
     }
 
-    fn run<S: Store>(&self, store: &S, metrics: &Metrics, released: &mpsc::UnboundedSender<Released>) {
+    fn run<S: Store>(&self, store: &S, mut anchor: Option<Anchor>, metrics: &Metrics, released: &mpsc::UnboundedSender<Released>) {
         while let Some(batch) = self.take() {
-            let Some(release) = self.commit(batch, store, metrics) else { return };
+            let Some(release) = self.commit(batch, store, anchor.as_mut(), metrics) else { return };
             // Without a receiver the runtime is gone, and nobody waits any more.
             let _ = released.send(release);
+        }
+        if let Some(Err(error)) = anchor.map(|mut anchor| record(&mut anchor, store)) {
+            self.fail(error);
         }
     }
 
     /// Stores a batch. Gives what may be let go of then; nothing after a failure.
-    fn commit<S: Store>(&self, batch: Vec<Waiting>, store: &S, metrics: &Metrics) -> Option<Released> {
+    fn commit<S: Store>(&self, batch: Vec<Waiting>, store: &S, anchor: Option<&mut Anchor>, metrics: &Metrics) -> Option<Released> {
         let begun = Instant::now();
         let mut rows = Vec::with_capacity(batch.len());
         let mut release = Vec::with_capacity(batch.len());
@@ -165,7 +170,11 @@ impl Committer {
             rows.push((log, row));
             release.push((stored, guard));
         }
-        if let Err(error) = store.commit(&rows) {
+        let stored = store.commit(&rows).and_then(|()| match anchor {
+            Some(anchor) if anchor.is_due(Instant::now()) => record(anchor, store),
+            _ => Ok(()),
+        });
+        if let Err(error) = stored {
             self.fail(error);
             let behind = std::mem::take(&mut self.state().waiting);
             // Whether these rows are there is unknown, so nobody may decide upon their logs again. Who waits learns that it is over.
@@ -195,6 +204,10 @@ impl Committer {
         // Nothing between lock and unlock leaves the state half changed.
         self.queue.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn record<S: Store>(anchor: &mut Anchor, store: &S) -> Result<(), StoreError> {
+    anchor.record(store.commits()?, Instant::now()).map_err(StoreError::Anchor)
 }
 
 /// Tells those who wait that their rows are durable, and then lets go of the locks.

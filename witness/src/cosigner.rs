@@ -35,6 +35,7 @@ use tlog::note::Signature;
 use tlog::witness::{self, Accepted, AddCheckpoint, Latest, Refusal, SignSubtree, SubtreeRefusal, Verified};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
+use crate::anchor::Anchor;
 use crate::committer::{Committer, Stopped};
 use crate::evidence::Evidences;
 use crate::keys::Keys;
@@ -149,7 +150,16 @@ const FEW_LINES: usize = 2;
 impl<S: Store> Cosigner<S> {
     /// Starts the write path. Must be called in a tokio runtime.
     pub fn start(parts: Parts<S>) -> (Self, WriteSide) {
-        let (committer, end) = Committer::start(Arc::clone(&parts.store), Arc::clone(&parts.metrics));
+        Cosigner::start_with(parts, None)
+    }
+
+    /// As [`Cosigner::start`], with the anchor that vouches for the store at the next start.
+    pub fn start_anchored(parts: Parts<S>, anchor: Anchor) -> (Self, WriteSide) {
+        Cosigner::start_with(parts, Some(anchor))
+    }
+
+    fn start_with(parts: Parts<S>, anchor: Option<Anchor>) -> (Self, WriteSide) {
+        let (committer, end) = Committer::start(Arc::clone(&parts.store), anchor, Arc::clone(&parts.metrics));
         (Cosigner::assemble(parts, committer.clone()), WriteSide { committer, end })
     }
 

@@ -1,7 +1,7 @@
 //! Creating a witness: keys, store, and the files that are given to others.
 //!
-//! Its store is made last. So a directory in which making was cut short is not a witness, and is not taken for one; and a key never gets a
-//! second store.
+//! Store and anchor are made last. So a directory in which making was cut short is not a witness, and is not taken for one; and a key never
+//! gets a second store.
 
 use std::fs;
 use std::io;
@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use tlog::key::{Algorithm, KeyName, SigningKey};
 
+use crate::anchor::Anchor;
 use crate::data_dir::{DataDir, LockError, sync_parent, write_new};
 use crate::keys::{ALGORITHMS, InvalidKeys, Keys};
 use crate::store::{RocksOptions, RocksStore, StoreError};
@@ -62,7 +63,7 @@ pub enum Kinds {
 pub fn create(dir: &DataDir, name: &KeyName, kinds: Kinds, options: RocksOptions) -> Result<Keys, CreateError> {
     // Looked at before the lock, which would make a file in a directory that is not ours.
     let files = ALGORITHMS.iter().flat_map(|&algorithm| [dir.key(algorithm), dir.verifier_key(algorithm)]);
-    for path in files.chain([dir.db(), dir.verifier_keys(), dir.bastion_key()]) {
+    for path in files.chain([dir.db(), dir.anchor(), dir.verifier_keys(), dir.bastion_key()]) {
         if path.symlink_metadata().is_ok() {
             return Err(CreateError::Exists(path));
         }
@@ -85,6 +86,7 @@ pub fn create(dir: &DataDir, name: &KeyName, kinds: Kinds, options: RocksOptions
     let keys = Keys::new(signing)?;
     write_new(&dir.verifier_keys(), keys.lines().as_bytes()).map_err(write_error(dir.verifier_keys()))?;
     RocksStore::create(&dir.db(), options, &keys.lines())?.settle()?;
+    Anchor::create(&dir.anchor(), &keys.lines()).map_err(write_error(dir.anchor()))?;
     sync_parent(&dir.db()).and_then(|()| sync_parent(dir.root())).map_err(write_error(dir.root().to_owned()))?;
     Ok(keys)
 }

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! DIR/db/                     the store (RocksDB); never to be replaced by an older copy
+//! DIR/anchor                  how far the witness has come; never part of a backup
 //! DIR/witness-ed25519.key     a signing key, readable by its owner only: whoever has it can cosign as this witness
 //! DIR/witness-ml-dsa-44.key   the other one, unless the witness was made with --ed25519-only
 //! DIR/witness-….vkey          the verifier key of each
@@ -61,6 +62,11 @@ impl DataDir {
     /// Where the store is.
     pub fn db(&self) -> PathBuf {
         self.root.join("db")
+    }
+
+    /// Where the anchor is.
+    pub fn anchor(&self) -> PathBuf {
+        self.root.join("anchor")
     }
 
     /// Where the signing key of this kind is.

@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use prometheus::Registry;
 use serving::files;
@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::anchor::{Anchor, AnchorError};
 use crate::bastion::{Bastion, BastionError, BastionMetrics};
 use crate::config::{Config, Http};
 use crate::cosigner::{Clock, Cosigner, Parts, WriteSide};
@@ -24,7 +25,7 @@ use crate::http::{self, HttpMetrics, Site};
 use crate::keys::{Keys, LoadKeysError};
 use crate::logs::{Logs, LogsError};
 use crate::metrics::Metrics;
-use crate::store::{MAX_OPEN_FILES, RocksStore, StoreError};
+use crate::store::{MAX_OPEN_FILES, RocksStore, Store, StoreError};
 
 /// The witness did not start, or stopped over an error.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +50,12 @@ pub enum RunError {
     /// The store cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The anchor does not vouch for the store.
+    #[error(
+        "{0}. The witness could sign what it refused before, so it does not start. If the newest copy of its whole directory is elsewhere, run \
+         that one; if it is lost, create a new witness in another directory, with new keys (\"A witness\" in SECURITY.md)"
+    )]
+    Anchor(#[from] AnchorError),
     /// The policy files cannot be used.
     #[error(transparent)]
     Logs(#[from] LogsError),
@@ -189,7 +196,14 @@ fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Cosi
     // There to be read again after `logs add`, also if somebody has removed it.
     std::fs::create_dir_all(dir.logs()).map_err(|error| LogsError::Read { path: dir.logs(), error })?;
     let logs = Arc::new(Logs::load(sources(dir, config))?);
+    // Asked of a store that is opened for reading: a start that is refused changes nothing.
+    let look = RocksStore::open_read_only(&dir.db(), config.store)?;
+    Anchor::open(&dir.anchor(), &look.keys()?, look.commits()?)?;
+    drop(look);
     let store = Arc::new(RocksStore::open(&dir.db(), config.store)?);
+    let commits = store.commits()?;
+    let mut anchor = Anchor::open(&dir.anchor(), &store.keys()?, commits)?;
+    anchor.record(commits, Instant::now()).map_err(StoreError::Anchor)?;
     let keys = Keys::load(dir, &store.keys()?)?;
     for key in keys.verifier() {
         tracing::info!(key = %key.id(), algorithm = %key.algorithm(), "this witness signs as {}", key.name());
@@ -207,7 +221,7 @@ fn start(dir: &DataDir, config: &Config, metrics: &Arc<Metrics>) -> Result<(Cosi
         metrics: Arc::clone(metrics),
         options: config.cosigner,
     };
-    let (cosigner, write_side) = Cosigner::start(parts);
+    let (cosigner, write_side) = Cosigner::start_anchored(parts, anchor);
     // The lock lives as long as the process: a witness that could give it up could be followed by a second one too early.
     std::mem::forget(lock);
     Ok((cosigner, write_side, logs))

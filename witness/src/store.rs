@@ -3,9 +3,9 @@
 //! One row for each log that was ever cosigned, by the hash of its origin. A row is replaced, never removed: a log that the operator drops
 //! and adds again goes on from where it was. Two rows of one log never exist, so nothing here can say two things about it.
 //!
-//! The store is trusted for durability and nothing else. Whoever can put an older copy in its place can make the witness cosign what it
-//! would have refused, and the witness cannot notice: only the logs know what it signed. So a witness's directory is never restored from a
-//! backup; after a loss, a witness starts anew with new keys (SECURITY.md).
+//! The store is trusted for durability and nothing else. Whoever puts an older copy in its place, and one of the anchor beside it
+//! ([`crate::anchor`]), makes the witness cosign what it would have refused, and the witness cannot notice: only the logs know what it signed. So
+//! a witness's directory is never restored from a backup; after a loss, a witness starts anew with new keys (SECURITY.md).
 
 mod memory;
 mod rocks;
@@ -130,6 +130,9 @@ pub enum StoreError {
     /// RocksDB could not write in the background.
     #[error("the store could not write its files in the background. See the disk's health and free space, then start acta-witness again")]
     Background,
+    /// The anchor beside the store could not be written.
+    #[error("the anchor could not be written: {0}. See the disk's health and free space, then start acta-witness again")]
+    Anchor(std::io::Error),
     /// A fault that a test asked for.
     #[error("a fault was injected")]
     Injected,
@@ -178,6 +181,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Puts the rows into the place of those that are there, in one atomic, synced batch.
     fn commit(&self, rows: &[(OriginHash, Row)]) -> Result<(), StoreError>;
+
+    /// How many commits there were, ever. Each commit with a row is one, and counts in the same batch.
+    fn commits(&self) -> Result<u64, StoreError>;
 
     /// Calls `visit` with each row, in the order of their hashes.
     fn scan(&self, visit: &mut dyn FnMut(OriginHash, Row)) -> Result<(), StoreError>;

@@ -26,6 +26,7 @@ fn all(store: &impl Store) -> Vec<(OriginHash, Row)> {
 fn holds<S: Store>(store: S, reopen: impl Fn(S) -> S) {
     assert_eq!(store.row(&hash("a")).unwrap(), None);
     assert!(all(&store).is_empty());
+    assert_eq!(store.commits().unwrap(), 0);
     store.commit(&[(hash("a"), row(1)), (hash("b"), row(7)), (hash("c"), row(0))]).unwrap();
     store.commit(&[]).unwrap();
     assert_eq!(store.row(&hash("a")).unwrap(), Some(row(1)), "visible once commit has returned");
@@ -34,6 +35,7 @@ fn holds<S: Store>(store: S, reopen: impl Fn(S) -> S) {
     store.commit(&[(hash("c"), row(3)), (hash("c"), row(4))]).unwrap();
 
     let store = reopen(store);
+    assert_eq!(store.commits().unwrap(), 3, "those with rows");
     assert_eq!(store.row(&hash("a")).unwrap(), Some(row(2)));
     assert_eq!(store.row(&hash("d")).unwrap(), None);
     let mut expected = vec![(hash("a"), row(2)), (hash("b"), row(7)), (hash("c"), row(4))];

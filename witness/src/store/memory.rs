@@ -1,6 +1,7 @@
 //! A store in memory, for tests: it keeps the promises of [`Store`] until a test tells it to break one.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{OriginHash, Row, Store, StoreError};
@@ -20,6 +21,7 @@ pub enum Fault {
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     rows: Mutex<BTreeMap<OriginHash, Row>>,
+    commits: AtomicU64,
     faults: Mutex<Faults>,
     changed: Condvar,
 }
@@ -35,7 +37,8 @@ struct Faults {
 impl MemoryStore {
     /// What a restart finds: the rows that were written, and no faults.
     pub fn reopen(&self) -> Self {
-        MemoryStore { rows: Mutex::new(self.rows().clone()), ..MemoryStore::default() }
+        let commits = AtomicU64::new(self.commits.load(Ordering::Relaxed));
+        MemoryStore { rows: Mutex::new(self.rows().clone()), commits, ..MemoryStore::default() }
     }
 
     /// Lets the next commit run into `fault`; faults queue up.
@@ -94,7 +97,12 @@ impl Store for MemoryStore {
             return Err(StoreError::Injected);
         }
         self.rows().extend(rows.iter().cloned());
+        self.commits.fetch_add(u64::from(!rows.is_empty()), Ordering::Relaxed);
         if fault == Some(Fault::FailAfterWriting) { Err(StoreError::Injected) } else { Ok(()) }
+    }
+
+    fn commits(&self) -> Result<u64, StoreError> {
+        Ok(self.commits.load(Ordering::Relaxed))
     }
 
     fn scan(&self, visit: &mut dyn FnMut(OriginHash, Row)) -> Result<(), StoreError> {

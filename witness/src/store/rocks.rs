@@ -2,7 +2,7 @@
 //!
 //! | family | key | value |
 //! |---|---|---|
-//! | `meta` | name | format version, the witness's verifier keys |
+//! | `meta` | name | format version, the witness's verifier keys, how many commits there were |
 //! | `logs` | SHA-256 of the origin | size u64 ‖ root ‖ time u64 ‖ the cosigned checkpoint |
 //!
 //! What matters about RocksDB here: a write is durable only with `set_sync`; the write-ahead log is synced before the rows become visible to
@@ -11,7 +11,7 @@
 //! By default recovery stops at the first damaged record of the write-ahead log and goes on without the rest, synced or not. For a witness that
 //! would be to go back, so here a damaged record is an error and the witness does not start. What is forgiven is a record that ends with the
 //! file: that is what a power cut leaves of a write that was never answered. A disk that loses the end of what it said it had synced looks the
-//! same and is not noticed.
+//! same; the anchor notices that.
 //!
 //! Keys are hashes, so rows of one commit lie far apart and every look-up is for something that may be anywhere: filters, and indexes in
 //! small parts, keep one look-up from costing more than one read.
@@ -30,6 +30,7 @@ const LOGS: &str = "logs";
 
 const META_FORMAT: &str = "format";
 const META_KEYS: &str = "vkeys";
+const META_COMMITS: &str = "commits";
 
 /// How many files RocksDB keeps open. The rest of what the process may open is for connections.
 pub(crate) const MAX_OPEN_FILES: u16 = 256;
@@ -72,6 +73,7 @@ impl RocksStore {
         let meta = store.family(META);
         batch.put_cf(meta, META_FORMAT, FORMAT_VERSION.to_be_bytes());
         batch.put_cf(meta, META_KEYS, keys);
+        batch.put_cf(meta, META_COMMITS, 0u64.to_be_bytes());
         store.write(batch)?;
         store.settle()?;
         Ok(store)
@@ -147,18 +149,28 @@ impl Store for RocksStore {
     }
 
     fn commit(&self, rows: &[(OriginHash, Row)]) -> Result<(), StoreError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
         let bytes: usize = rows.iter().map(|(_, row)| row.note.len() + 96).sum();
         let mut batch = WriteBatch::with_capacity_bytes(bytes);
         let logs = self.family(LOGS);
         for (log, row) in rows {
             batch.put_cf(logs, log.as_bytes(), row.encode());
         }
+        // Commits come from one thread, so nobody else counts meanwhile.
+        batch.put_cf(self.family(META), META_COMMITS, (self.commits()? + 1).to_be_bytes());
         self.write(batch)?;
         // RocksDB tries failed background writes again by itself; over an error of the store nothing goes on here.
         match self.db.property_int_value(rocksdb::properties::BACKGROUND_ERRORS)? {
             Some(0) | None => Ok(()),
             Some(_) => Err(StoreError::Background),
         }
+    }
+
+    fn commits(&self) -> Result<u64, StoreError> {
+        let commits = self.meta(META_COMMITS)?;
+        commits.as_slice().try_into().map(u64::from_be_bytes).map_err(|_| Damage::Meta(META_COMMITS).into())
     }
 
     fn scan(&self, visit: &mut dyn FnMut(OriginHash, Row)) -> Result<(), StoreError> {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::Path;
 
 use crate::fixture::TestLog;
 use crate::process::{Server, follow, good, head, init, keys, read_answer, refused};
@@ -75,6 +76,41 @@ fn it_starts_on_nothing_but_a_whole_witness() {
     assert!(refused(&["init", "--dir", &path("w"), "--name", "witness.test/w"]).contains("exists already"));
     fs::rename(dir.path().join("db"), dir.path().join("w/db")).unwrap();
     Server::start(&dir.path().join("w"), &[]);
+}
+
+#[test]
+fn an_older_copy_of_its_store_is_refused_and_so_is_a_store_without_an_anchor() {
+    let dir = tempfile::tempdir().unwrap();
+    let (witness, log) = (dir.path().join("w"), TestLog::new(ORIGIN, 9));
+    let copy = |from: &Path, to: &Path| {
+        let _ = fs::remove_dir_all(to);
+        fs::create_dir(to).unwrap();
+        for entry in fs::read_dir(from).unwrap() {
+            let entry = entry.unwrap();
+            fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+        }
+    };
+    let serve = || refused(&["serve", "--dir", witness.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    init(&witness);
+    follow(&witness, &log);
+    let server = Server::start(&witness, &[]);
+    server.add(&log.request(0, 3)).assert_cosigned(&log, 3, &keys(&witness));
+    assert_eq!(server.stop(), Some(0));
+    copy(&witness.join("db"), &dir.path().join("backup"));
+
+    let server = Server::start(&witness, &[]);
+    server.add(&log.request(3, 6)).assert_cosigned(&log, 6, &keys(&witness));
+    assert_eq!(server.stop(), Some(0));
+    copy(&witness.join("db"), &dir.path().join("newest"));
+    copy(&dir.path().join("backup"), &witness.join("db"));
+    assert!(serve().contains("an older copy was put in its place"));
+    assert!(serve().contains("an older copy was put in its place"), "the refusal has changed nothing");
+
+    copy(&dir.path().join("newest"), &witness.join("db"));
+    fs::rename(witness.join("anchor"), dir.path().join("anchor")).unwrap();
+    assert!(serve().contains("there is no anchor"));
+    fs::rename(dir.path().join("anchor"), witness.join("anchor")).unwrap();
+    assert_eq!(Server::start(&witness, &[]).add(&log.request(0, 9)).body, "6\n");
 }
 
 #[test]
