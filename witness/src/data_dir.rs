@@ -19,6 +19,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::Pid;
@@ -35,6 +36,9 @@ pub struct DataDir {
 pub struct Lock {
     _file: File,
 }
+
+/// Longer than a command needs to look at the lock.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// The data directory cannot be locked.
 #[derive(Debug, thiserror::Error)]
@@ -103,18 +107,22 @@ impl DataDir {
         self.root.join("lock")
     }
 
-    /// Takes the lock, without waiting, and writes this process's number into it.
+    /// Takes the lock, waiting no longer than [`LOOK`], and writes this process's number into it.
     pub fn lock(&self) -> Result<Lock, LockError> {
         let io = |error| LockError::Io(self.root.clone(), error);
         let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(self.lock_file()).map_err(io)?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => {
-                file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
-                Ok(Lock { _file: file })
+        let begun = Instant::now();
+        loop {
+            match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => break,
+                // A command that looks whether a witness is running has it for a moment.
+                Err(rustix::io::Errno::WOULDBLOCK) if begun.elapsed() < LOOK => std::thread::sleep(LOOK / 20),
+                Err(rustix::io::Errno::WOULDBLOCK) => return Err(LockError::Held(self.root.clone())),
+                Err(error) => return Err(io(error.into())),
             }
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Held(self.root.clone())),
-            Err(error) => Err(io(error.into())),
         }
+        file.set_len(0).and_then(|()| writeln!(file, "{}", std::process::id())).map_err(io)?;
+        Ok(Lock { _file: file })
     }
 
     /// The process that holds the lock, if one does.
@@ -163,4 +171,43 @@ pub(crate) fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written?;
     removed?;
     sync_parent(path)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn one_holds_the_lock_and_others_can_see_who() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        assert_eq!(dir.holder().unwrap(), None);
+        let lock = dir.lock().unwrap();
+        assert_eq!(dir.holder().unwrap(), Pid::from_raw(std::process::id().cast_signed()));
+        assert!(matches!(dir.lock(), Err(LockError::Held(_))));
+        drop(lock);
+        assert_eq!(dir.holder().unwrap(), None, "a number that was left behind is nobody's");
+        assert!(dir.lock().is_ok());
+    }
+
+    #[test]
+    fn looking_at_the_lock_does_not_keep_a_witness_from_starting() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = DataDir::new(root.path());
+        drop(dir.lock().unwrap());
+        let looking = dir.clone();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let looks = std::thread::spawn(move || {
+            while stopped.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty) {
+                let _ = looking.holder();
+            }
+        });
+        for _ in 0..50 {
+            drop(dir.lock().unwrap());
+        }
+        drop(stop);
+        looks.join().unwrap();
+    }
 }
