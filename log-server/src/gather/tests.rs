@@ -15,12 +15,13 @@ use tlog::proof::Proof;
 use self::witness::{Manner, Net, Witness};
 use super::*;
 use crate::anchor::Anchor;
+use crate::export;
 use crate::fixture::{Fixture, ORIGIN, add as add_entry, entry, key};
 use crate::log::{Log, Options, WriteSide};
 use crate::metrics::Metrics;
 use crate::queue::AddError;
 use crate::sequencer::SequencerError;
-use crate::startup::StartupError;
+use crate::startup::{self, StartupError};
 use crate::store::MemoryStore;
 
 /// A log with three witnesses, two of which have to agree.
@@ -212,6 +213,21 @@ async fn while_running_without_a_quorum_entries_are_taken_in_up_to_the_backlog()
 }
 
 #[tokio::test]
+async fn where_any_witness_is_enough_all_have_to_say_what_they_have_seen() {
+    let (mut world, store) = World::new();
+    let text = String::from_utf8(world.policy.to_bytes()).unwrap();
+    world.policy = Policy::parse(text.replace("group quorum 2", "group quorum any").as_bytes()).unwrap();
+    world.behave([Manner::Honest, Manner::Honest, Manner::Dead]);
+    let (log, write_side) = world.start(store).unwrap();
+    until(|| log.witnesses()[2].failing.is_some() && world.witnesses.iter().filter(|witness| witness.asked() == [0]).count() == 2).await;
+    until(|| world.policy.verify(log.published().checkpoint()).is_ok()).await;
+    assert_eq!(log.accepting(), Err(AddError::AskingWitnesses), "the third alone could have cosigned another history");
+    world.behave(HONEST);
+    until(|| log.accepting().is_ok()).await;
+    stop(&log, write_side).await;
+}
+
+#[tokio::test]
 async fn a_bad_witness_is_no_worse_than_a_dead_one() {
     let reasons = BTreeMap::from([
         ("dead", (Manner::Dead, Reason::Unreachable)),
@@ -222,6 +238,7 @@ async fn a_bad_witness_is_no_worse_than_a_dead_one() {
         ("far future", (Manner::Ahead(3600), Reason::NotCosigned)),
         ("a lying number", (Manner::SaysSize(1 << 40), Reason::Ahead)),
         ("a number below", (Manner::SaysSize(0), Reason::Garbled)),
+        ("a forged head", (Manner::Forges, Reason::Ahead)),
         ("refuses good proofs", (Manner::RefusesProofs, Reason::ProofRefused)),
     ]);
     for (what, (manner, reason)) in reasons {
@@ -500,4 +517,29 @@ fn a_policy_whose_witnesses_cannot_be_asked_is_refused() {
     assert_eq!(without(&[], &any), Ok(()));
     assert_eq!(without(&[3], &any), Err(UnusablePolicy::QuorumWithoutAddresses));
     assert_eq!(check_addresses(&Policy::without_witnesses(key().verifier_key().clone(), None).unwrap()), Ok(()));
+}
+
+#[tokio::test]
+async fn an_export_reaches_as_far_as_was_published() {
+    let (world, store) = World::new();
+    let (log, write_side) = world.started(store).await;
+    let out = world.fixture.dir.path().join("export");
+    add_entry(&log, 0).await.unwrap();
+    published(&log, 1).await;
+    until(|| world.witnesses.iter().all(|witness| witness.size() == 1)).await;
+    world.behave([Manner::Dead; 3]);
+    add_entry(&log, 1).await.unwrap();
+    stop(&log, write_side).await;
+
+    let store = log.store();
+    let newest = startup::check_identity(store, key().verifier_key()).unwrap();
+    let last = startup::last_published(store, key().verifier_key(), &newest).unwrap();
+    assert_eq!((newest.size().as_u64(), last.as_ref().map(|head| head.size().as_u64())), (2, Some(1)));
+    export::export(store, &newest, last.as_ref(), &out, &mut |_, _| ()).unwrap();
+    let exported = Head::new(SignedCheckpoint::parse(&std::fs::read(out.join("checkpoint")).unwrap()).unwrap());
+    assert_eq!(exported.size().as_u64(), 1);
+    world.policy.verify(exported.checkpoint()).unwrap();
+    assert!(out.join("tile/0/000.p/1").exists() && !out.join("tile/0/000.p/2").exists());
+    let nothing = export::export(store, &newest, None, &out, &mut |_, _| ());
+    assert!(matches!(nothing, Err(export::ExportError::NothingPublished)));
 }

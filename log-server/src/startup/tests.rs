@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+use bytes::Bytes;
+use tlog::checkpoint::{Checkpoint, Origin};
 use tlog::key::{Algorithm, KeyName, SigningKey};
 
 use super::*;
@@ -86,6 +88,36 @@ async fn another_head_than_the_log_signed_is_refused() {
         store.set_tree(tree);
     });
     assert!(matches!(refusal.await, Err(StartupError::HeadNotSigned)));
+}
+
+/// A head of so many entries and this root, signed by this key.
+fn signed(size: u64, root: Hash, key: &SigningKey) -> Bytes {
+    let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::new(size), root);
+    SignedCheckpoint::sign(&checkpoint, &[key]).unwrap().to_bytes().into()
+}
+
+#[tokio::test]
+async fn a_published_head_that_is_none_of_this_log_is_refused() {
+    let other_key = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, &[8; 32]).unwrap();
+    let right = |store: &MemoryStore| store.tree().unwrap().root;
+    let changes: [&dyn Fn(&MemoryStore) -> Bytes; 4] = [
+        &|_| Bytes::from_static(b"nonsense"),
+        &|store| signed(300, right(store), &other_key),
+        &|store| signed(299, right(store), &key()),
+        &|_| signed(300, Hash::EMPTY_TREE, &key()),
+    ];
+    for change in changes {
+        let refusal = after(|store| store.set_head(300, Some(change(store)))).await.unwrap_err();
+        assert!(matches!(refusal, StartupError::BadPublishedHead { size } if size.as_u64() == 300), "{refusal}");
+    }
+    after(|store| store.set_head(300, Some(signed(300, right(store), &key())))).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_published_head_beyond_the_newest_is_refused_and_one_before_it_is_not() {
+    let refusal = after(|store| store.set_head(301, Some(signed(301, Hash::EMPTY_TREE, &key())))).await.unwrap_err();
+    assert!(matches!(refusal, StartupError::ExtentDiffers { published: Some(301), .. }), "{refusal}");
+    after(|store| store.set_head(300, None)).await.unwrap();
 }
 
 #[tokio::test]

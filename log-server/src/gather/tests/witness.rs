@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
-use tlog::TreeSize;
-use tlog::checkpoint::SignedCheckpoint;
+use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::{Algorithm, KeyName, SigningKey, VerifierKey};
 use tlog::note::Signature;
 use tlog::witness::{AddCheckpoint, Latest, Refusal, SIZE_MEDIA_TYPE, decide, print_conflict, print_cosignatures};
+use tlog::{Hash, TreeSize};
 
+use crate::fixture::ORIGIN;
 use crate::gather::transport::{MAX_ANSWER, Request, Response, Transport, TransportError};
 
 /// What a witness does when it is asked.
@@ -40,6 +41,8 @@ pub(super) enum Manner {
     WrongType,
     /// It refuses every proof, and shows an honest head.
     RefusesProofs,
+    /// It says that it has cosigned a size far ahead, and shows a head of it that somebody else has signed in the log's name.
+    Forges,
     /// It wants to be left alone for so many seconds.
     Busy(u64),
     /// It does not serve what it has cosigned.
@@ -128,6 +131,7 @@ impl Witness {
     pub(super) fn answer(&self, path: &str, body: Option<&[u8]>) -> Response {
         let mut state = self.0.state.lock().unwrap();
         match body {
+            None if state.manner == Manner::Forges => plain(200, forged().to_bytes()),
             None if path.ends_with("/checkpoint") => match &state.stored {
                 Some(stored) if state.manner != Manner::Silent => plain(200, stored.to_bytes()),
                 _ => plain(404, "unknown log\n"),
@@ -151,6 +155,7 @@ impl Witness {
             Manner::Endless => return plain(200, vec![b'x'; MAX_ANSWER + 1]),
             Manner::Redirects => return plain(302, ""),
             Manner::SaysSize(said) => return conflict(TreeSize::new(said), SIZE_MEDIA_TYPE),
+            Manner::Forges => return conflict(forged().checkpoint().size(), SIZE_MEDIA_TYPE),
             Manner::Busy(seconds) => return Response { retry_after: Some(Duration::from_secs(seconds)), ..plain(429, "later\n") },
             Manner::RefusesProofs => return plain(422, "no\n"),
             Manner::Ahead(seconds) => now += seconds,
@@ -187,6 +192,13 @@ impl Witness {
     pub(super) fn manner(&self) -> Manner {
         self.0.state.lock().unwrap().manner
     }
+}
+
+/// A head of the log that its key has not signed.
+fn forged() -> SignedCheckpoint {
+    let other = SigningKey::from_seed(KeyName::new(ORIGIN).unwrap(), Algorithm::Ed25519, &[66; 32]).unwrap();
+    let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::new(1 << 40), Hash::EMPTY_TREE);
+    SignedCheckpoint::sign(&checkpoint, &[&other]).unwrap()
 }
 
 fn plain(status: u16, body: impl Into<Bytes>) -> Response {
