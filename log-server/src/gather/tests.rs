@@ -112,9 +112,14 @@ async fn published<S: Store>(log: &Log<S>, size: u64) -> Arc<Head> {
     log.published_covering(LeafIndex::new(size - 1), Duration::from_secs(20)).await.expect("it is not published")
 }
 
+/// How the write side ends, by itself and soon.
+async fn ended(write_side: &mut WriteSide) -> Result<(), SequencerError> {
+    tokio::time::timeout(Duration::from_secs(20), write_side.ended()).await.expect("it does not end")
+}
+
 async fn stop<S: Store>(log: &Log<S>, mut write_side: WriteSide) {
     log.close();
-    write_side.ended().await.unwrap();
+    ended(&mut write_side).await.unwrap();
 }
 
 const HONEST: [Manner; 3] = [Manner::Honest; 3];
@@ -234,6 +239,7 @@ async fn a_bad_witness_is_no_worse_than_a_dead_one() {
         ("garbage", (Manner::Garbage, Reason::Garbled)),
         ("endless", (Manner::Endless, Reason::TooLarge)),
         ("redirects", (Manner::Redirects, Reason::Redirected)),
+        ("bad lines", (Manner::BadLines, Reason::NotCosigned)),
         ("another's line", (Manner::AnothersLine, Reason::NotCosigned)),
         ("far future", (Manner::Ahead(3600), Reason::NotCosigned)),
         ("a lying number", (Manner::SaysSize(1 << 40), Reason::Ahead)),
@@ -309,7 +315,7 @@ async fn a_restored_backup_is_refused_because_a_witness_shows_more() {
     world.behave([Manner::Dead; 3]);
     world.witnesses[showing].behave(Manner::Honest);
     let (log, mut write_side) = world.start(backup).unwrap();
-    let refusal = write_side.ended().await.unwrap_err();
+    let refusal = ended(&mut write_side).await.unwrap_err();
     assert!(
         matches!(&refusal, SequencerError::OtherHistory(other) if matches!(**other, OtherHistory::Ahead { seen, stored, .. }
         if (seen.as_u64(), stored.as_u64()) == (2, 1))),
@@ -380,7 +386,7 @@ async fn of_two_clones_the_one_whose_heads_the_witnesses_have_not_seen_stops() {
     add_entry(&one, 1).await.unwrap();
     until(|| world.witnesses.iter().all(|witness| witness.size() == 2)).await;
     add_entry(&two, 2).await.unwrap();
-    let refusal = two_side.ended().await.unwrap_err();
+    let refusal = ended(&mut two_side).await.unwrap_err();
     let SequencerError::OtherHistory(other_history) = &refusal else { panic!("{refusal}") };
     assert!(matches!(&**other_history, OtherHistory::Differs { size, .. } if size.as_u64() == 2), "{refusal}");
     assert_eq!(two.published().size().as_u64(), 1, "nothing of it was shown");
@@ -412,7 +418,7 @@ async fn a_clone_that_never_published_a_head_of_that_size_is_convicted_by_its_ne
         add_entry(&two, number).await.unwrap();
     }
     world.behave(HONEST);
-    let refusal = two_side.ended().await.unwrap_err();
+    let refusal = ended(&mut two_side).await.unwrap_err();
     let SequencerError::OtherHistory(other_history) = &refusal else { panic!("{refusal}") };
     let OtherHistory::Differs { evidence: Some(file), size, .. } = &**other_history else { panic!("no evidence: {refusal}") };
     assert_eq!(size.as_u64(), 2);
@@ -443,7 +449,7 @@ async fn a_head_that_cannot_be_written_is_not_shown_and_stops_the_log() {
     let (log, mut write_side) = world.started(store).await;
     until(|| log.store().head_from(TreeSize::ZERO).unwrap().is_some()).await;
     add_entry(&log, 0).await.unwrap();
-    assert!(matches!(write_side.ended().await, Err(SequencerError::Store(StoreError::Injected))));
+    assert!(matches!(ended(&mut write_side).await, Err(SequencerError::Store(StoreError::Injected))));
     assert_eq!(log.published().size(), TreeSize::ZERO);
     assert_eq!(add_entry(&log, 1).await, Err(AddError::Failed));
 

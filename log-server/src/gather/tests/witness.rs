@@ -33,6 +33,8 @@ pub(super) enum Manner {
     AnothersLine,
     /// A line with its key's name and a wrong signature comes before its good one.
     BadLineFirst,
+    /// There are only lines with its keys' names and wrong signatures.
+    BadLines,
     /// It states a time this many seconds ahead.
     Ahead(u64),
     /// It says that it has cosigned this size, and shows nothing.
@@ -172,12 +174,13 @@ impl Witness {
                 state.stored = Some(accepted.signed().clone());
                 let good = accepted.cosign(&keys).unwrap();
                 state.answered.insert(head, good.clone());
-                if state.manner != Manner::BadLineFirst {
-                    return lines(&good);
-                }
                 let mut bad = good.clone();
                 bad.iter_mut().for_each(|line| *line.bytes.last_mut().unwrap() ^= 1);
-                lines(&[bad, good].concat())
+                match state.manner {
+                    Manner::BadLineFirst => lines(&[bad, good].concat()),
+                    Manner::BadLines => lines(&bad),
+                    _ => lines(&good),
+                }
             }
             Err(Refusal::UnknownOrigin { .. }) => plain(404, "unknown log\n"),
             Err(Refusal::BadSignature { .. } | Refusal::NotSigned { .. }) => plain(403, "not signed\n"),
