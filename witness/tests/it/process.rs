@@ -134,6 +134,7 @@ impl Server {
             None => {
                 let status = child.wait().unwrap();
                 let told = std::fs::read_to_string(&messages).unwrap();
+                std::fs::remove_file(&messages).unwrap();
                 assert_eq!(status.code(), Some(1), "{told}");
                 Err(told)
             }
