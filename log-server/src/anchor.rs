@@ -18,9 +18,9 @@ use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 
+use serving::directory::sync_parent;
 use tlog::{Hash, TreeSize};
 
-use crate::data_dir::sync_parent;
 use crate::store::LogId;
 
 const MAGIC: [u8; 8] = *b"ACTAANC1";

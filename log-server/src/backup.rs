@@ -8,7 +8,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::data_dir::{DataDir, sync_parent};
+use serving::directory::sync_parent;
+
+use crate::data_dir::DataDir;
 use crate::store::{RocksStore, StoreError};
 
 /// The log could not be copied.

@@ -1,9 +1,7 @@
 //! What each command does: library calls, and what is printed of them.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use decision::types::Timestamp;
@@ -12,11 +10,11 @@ use log_server::anchor::OpenAnchorError;
 use log_server::config::{Config, File, Flags};
 use log_server::data_dir::DataDir;
 use log_server::open::{OpenError, claim, look};
-use log_server::run::{Addresses, run};
+use log_server::run::run;
 use log_server::store::{Admits, LogId, RocksOptions};
 use log_server::{backup, create, export, fsck, gather, open as opening, rebuild, startup};
 use ring::rand::{SecureRandom, SystemRandom};
-use serving::signals::told_to_stop;
+use serving::program::{self, Addresses};
 use tlog::checkpoint::Origin;
 use tlog::key::{Algorithm, KeyName, SigningKey};
 
@@ -91,27 +89,8 @@ fn serve(args: cli::Serve) -> anyhow::Result<ExitCode> {
     let config = load_config(args.config.as_deref(), flags)?;
     config.messages.print()?;
     let dir = DataDir::new(args.dir);
-    let builder = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = builder.map_err(|error| anyhow!("cannot start the server's threads: {error}"))?;
-    let ended = runtime.block_on(async {
-        let shutdown = told_to_stop("acta-log").map_err(|error| anyhow!("cannot wait for signals: {error}"))?;
-        Box::pin(run(&dir, config, announce, shutdown)).await.map_err(anyhow::Error::from)
-    });
-    // A read that waits for a broken disk does not keep the process.
-    runtime.shutdown_timeout(Duration::from_secs(5));
-    ended.map(|()| ExitCode::SUCCESS)
-}
-
-/// Scripts wait for these lines.
-fn announce(addresses: Addresses) {
-    let scheme = if addresses.tls { "https" } else { "http" };
-    let mut out = std::io::stdout().lock();
-    // Nobody may be reading; the server runs all the same.
-    let _ = writeln!(out, "listening on {scheme}://{}", addresses.public);
-    if let Some(operations) = addresses.operations {
-        let _ = writeln!(out, "operations on http://{operations}");
-    }
-    let _ = out.flush();
+    program::run("acta-log", |shutdown| run(&dir, config, Addresses::announce, shutdown))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn load_config(path: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {

@@ -14,6 +14,7 @@ use bytes::Bytes;
 use decision::ledger::{FindingReason, Fold, Rules};
 use decision::statement::{Draft, Malformed, SignStatementError};
 use decision::types::{Registrars, Timestamp, Vkey};
+use serving::directory::sync_parent;
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::{KeyName, SigningKey, VerifierKey};
 use tlog::merkle::Appender;
@@ -21,7 +22,7 @@ use tlog::policy::Policy;
 use tlog::{Hash, LeafIndex};
 
 use crate::anchor::Anchor;
-use crate::data_dir::{DataDir, LockError, sync_parent};
+use crate::data_dir::{DataDir, LockError};
 use crate::head::Head;
 use crate::sequencer::TileRows;
 use crate::store::{Admits, Commit, Identity, LedgerRows, LogId, RocksOptions, RocksStore, Store, StoreError};

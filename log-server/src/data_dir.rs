@@ -9,34 +9,14 @@
 //! DIR/lock       held while a process works on the directory
 //! ```
 
-use std::fs::{File, OpenOptions};
-use std::io;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{FlockOperation, flock};
+pub use serving::directory::{Lock, LockError};
 
 /// A data directory, not yet locked.
 #[derive(Clone, Debug)]
 pub struct DataDir {
     root: PathBuf,
-}
-
-/// The right to work on a data directory. It ends with the process, however that ends.
-#[derive(Debug)]
-pub struct Lock {
-    _file: File,
-}
-
-/// The data directory cannot be locked.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum LockError {
-    /// Another process holds the lock.
-    #[error("another process is working on {0}: only one may. If it is an acta-log that you want to replace, stop it first (SIGTERM)")]
-    Held(PathBuf),
-    /// The lock file cannot be opened.
-    #[error("cannot lock {0}: {1}")]
-    Io(PathBuf, io::Error),
 }
 
 impl DataDir {
@@ -75,25 +55,8 @@ impl DataDir {
         self.root.join("policy")
     }
 
-    /// Takes the lock, without waiting.
+    /// Takes the lock.
     pub fn lock(&self) -> Result<Lock, LockError> {
-        let path = self.root.join("lock");
-        let file = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .open(&path)
-            .map_err(|error| LockError::Io(self.root.clone(), error))?;
-        match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-            Ok(()) => Ok(Lock { _file: file }),
-            Err(rustix::io::Errno::WOULDBLOCK) => Err(LockError::Held(self.root.clone())),
-            Err(error) => Err(LockError::Io(self.root.clone(), error.into())),
-        }
+        Lock::take(&self.root, "acta-log")
     }
-}
-
-/// Makes the name of a new file or directory durable: it survives a power cut only once its parent is on the disk as well.
-pub(crate) fn sync_parent(path: &Path) -> io::Result<()> {
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    File::open(parent)?.sync_all()
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use prometheus::Registry;
 use serving::files;
 use serving::ops::{self, OpsMetrics};
+use serving::program::Addresses;
 use serving::tls::TlsError;
 use tlog::key::VerifierKey;
 use tlog::policy::Policy;
@@ -86,17 +87,6 @@ impl From<StartupError> for RunError {
 
 /// How long the last commit may take after the last request was answered or cut off.
 const LAST_COMMIT: Duration = Duration::from_secs(30);
-
-/// Where a server listens, once it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Addresses {
-    /// The public listener.
-    pub public: SocketAddr,
-    /// Whether the public listener speaks TLS.
-    pub tls: bool,
-    /// The operations listener.
-    pub operations: Option<SocketAddr>,
-}
 
 /// Opens the log in `dir`, serves it until `shutdown` resolves, then drains: requests that have begun are answered, what waits is
 /// committed. `ready` is told the addresses once the listeners are open. Returns early, with the error, when the write side fails.

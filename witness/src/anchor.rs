@@ -17,9 +17,8 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use serving::directory::sync_parent;
 use tlog::Hash;
-
-use crate::data_dir::sync_parent;
 
 /// The longest that commits may go unanchored while others follow.
 pub const EVERY: Duration = Duration::from_millis(100);

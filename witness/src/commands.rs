@@ -1,9 +1,7 @@
 //! What each command does: library calls, and what is printed of them.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use acta_client::location::Location;
 use acta_client::source::read_ca_file;
@@ -12,6 +10,7 @@ use futures_util::StreamExt;
 use reqwest::Url;
 use rustix::process::{Signal, kill_process};
 use serving::messages::MessagesSection;
+use serving::program::{self, Addresses};
 use serving::signals::told_to_stop;
 use tlog::key::{KeyName, SigningKey, VerifierKey};
 use tlog::policy::Policy;
@@ -22,7 +21,7 @@ use witness::data_dir::DataDir;
 use witness::follow::{Cosigned, Follower, followed};
 use witness::keys::{ALGORITHMS, policy_lines};
 use witness::logs::{self, Added, Removed};
-use witness::run::{Addresses, run, sources};
+use witness::run::{run, sources};
 use witness::store::RocksOptions;
 
 use crate::cli::{self, Command};
@@ -81,27 +80,8 @@ fn serve(args: cli::Serve) -> anyhow::Result<ExitCode> {
     let config = load_config(args.config.as_deref(), flags)?;
     config.messages.print()?;
     let dir = DataDir::new(args.dir);
-    let builder = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let runtime = builder.map_err(|error| anyhow!("cannot start the server's threads: {error}"))?;
-    let ended = runtime.block_on(async {
-        let shutdown = told_to_stop("acta-witness").map_err(|error| anyhow!("cannot wait for signals: {error}"))?;
-        Box::pin(run(&dir, config, announce, shutdown)).await.map_err(anyhow::Error::from)
-    });
-    // A read that waits for a broken disk does not keep the process.
-    runtime.shutdown_timeout(Duration::from_secs(5));
-    ended.map(|()| ExitCode::SUCCESS)
-}
-
-/// Scripts wait for these lines.
-fn announce(addresses: Addresses) {
-    let scheme = if addresses.tls { "https" } else { "http" };
-    let mut out = std::io::stdout().lock();
-    // Nobody may be reading; the server runs all the same.
-    let _ = writeln!(out, "listening on {scheme}://{}", addresses.public);
-    if let Some(operations) = addresses.operations {
-        let _ = writeln!(out, "operations on http://{operations}");
-    }
-    let _ = out.flush();
+    program::run("acta-witness", |shutdown| run(&dir, config, Addresses::announce, shutdown))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn load_config(path: Option<&Path>, flags: Flags) -> anyhow::Result<Config> {

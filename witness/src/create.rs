@@ -8,10 +8,11 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 
+use serving::directory::sync_parent;
 use tlog::key::{Algorithm, KeyName, SigningKey};
 
 use crate::anchor::Anchor;
-use crate::data_dir::{DataDir, LockError, sync_parent, write_new};
+use crate::data_dir::{DataDir, LockError, write_new};
 use crate::keys::{ALGORITHMS, InvalidKeys, Keys};
 use crate::store::{RocksOptions, RocksStore, StoreError};
 

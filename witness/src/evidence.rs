@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use serving::directory::sync_parent;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::evidence::{EXTENSION, Evidence, NotEvidence};
 use tlog::printable::Printable;
 use tlog::witness::Verified;
 
-use crate::data_dir::{sync_parent, write_new};
+use crate::data_dir::write_new;
 use crate::logs::Log;
 use crate::metrics::Metrics;
 use crate::store::OriginHash;

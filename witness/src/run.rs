@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use prometheus::Registry;
 use serving::files;
 use serving::ops::{self, Operations, OpsMetrics};
+use serving::program::Addresses;
 use serving::tls::TlsError;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
@@ -87,17 +88,6 @@ pub enum RunError {
 
 /// How long the last commit may take after the last request was answered or cut off.
 const LAST_COMMIT: Duration = Duration::from_secs(30);
-
-/// Where a witness listens, once it does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Addresses {
-    /// The public listener.
-    pub public: SocketAddr,
-    /// Whether the public listener speaks TLS.
-    pub tls: bool,
-    /// The operations listener.
-    pub operations: Option<SocketAddr>,
-}
 
 /// What the operations listener says of a witness.
 #[derive(Debug)]

@@ -4,14 +4,13 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serving::directory::sync_parent;
 use tlog::TreeSize;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::evidence::{Branch, Evidence, ProvenHash};
 use tlog::key::VerifierKey;
 use tlog::merkle::Subtree;
 use tlog::policy::PolicyName;
-
-use crate::data_dir::sync_parent;
 
 /// A witness has seen another history of this log than its store has, and shows it under the log's own signature.
 #[derive(Debug, thiserror::Error)]

@@ -363,6 +363,32 @@ async fn lines_of_another_day_do_not_open_a_restored_backup() {
     stop(&log, write_side).await;
 }
 
+/// A log and a copy of it, both running. All witnesses have cosigned two entries of the one; of the other they have seen the first, which both have.
+struct Clones {
+    world: World,
+    one: (Log<MemoryStore>, WriteSide),
+    two: (Log<MemoryStore>, WriteSide),
+    /// Has the copy's directory, which vanishes with it.
+    other: World,
+}
+
+impl Clones {
+    async fn new() -> Self {
+        let (world, store) = World::new();
+        let (log, write_side) = world.started(store).await;
+        add_entry(&log, 0).await.unwrap();
+        published(&log, 1).await;
+        stop(&log, write_side).await;
+        let clone = log.store().reopen();
+        let (world, other) = cloned(world, &clone);
+        let one = world.started(log.store().reopen()).await;
+        let two = other.started(clone).await;
+        add_entry(&one.0, 1).await.unwrap();
+        until(|| world.witnesses.iter().all(|witness| witness.size() == 2)).await;
+        Clones { world, one, two, other }
+    }
+}
+
 /// The same witnesses and policy for two hosts: each has its own store and anchor.
 fn cloned(world: World, clone: &MemoryStore) -> (World, World) {
     let (other_fixture, _) = Fixture::new();
@@ -374,17 +400,7 @@ fn cloned(world: World, clone: &MemoryStore) -> (World, World) {
 
 #[tokio::test]
 async fn of_two_clones_the_one_whose_heads_the_witnesses_have_not_seen_stops() {
-    let (world, store) = World::new();
-    let (log, write_side) = world.started(store).await;
-    add_entry(&log, 0).await.unwrap();
-    published(&log, 1).await;
-    stop(&log, write_side).await;
-    let clone = log.store().reopen();
-    let (world, other) = cloned(world, &clone);
-    let (one, one_side) = world.started(log.store().reopen()).await;
-    let (two, mut two_side) = other.started(clone).await;
-    add_entry(&one, 1).await.unwrap();
-    until(|| world.witnesses.iter().all(|witness| witness.size() == 2)).await;
+    let Clones { world: _world, one: (one, one_side), two: (two, mut two_side), other: _other } = Clones::new().await;
     add_entry(&two, 2).await.unwrap();
     let refusal = ended(&mut two_side).await.unwrap_err();
     let SequencerError::OtherHistory(other_history) = &refusal else { panic!("{refusal}") };
@@ -401,17 +417,7 @@ async fn of_two_clones_the_one_whose_heads_the_witnesses_have_not_seen_stops() {
 
 #[tokio::test]
 async fn a_clone_that_never_published_a_head_of_that_size_is_convicted_by_its_newest_one() {
-    let (world, store) = World::new();
-    let (log, write_side) = world.started(store).await;
-    add_entry(&log, 0).await.unwrap();
-    published(&log, 1).await;
-    stop(&log, write_side).await;
-    let clone = log.store().reopen();
-    let (world, other) = cloned(world, &clone);
-    let (one, one_side) = world.started(log.store().reopen()).await;
-    let (two, mut two_side) = other.started(clone).await;
-    add_entry(&one, 1).await.unwrap();
-    until(|| world.witnesses.iter().all(|witness| witness.size() == 2)).await;
+    let Clones { world, one: (one, one_side), two: (two, mut two_side), other: _other } = Clones::new().await;
     stop(&one, one_side).await;
     world.behave([Manner::Dead; 3]);
     for number in 2..7 {

@@ -166,7 +166,7 @@ fn receipts_come_with_a_quorum_of_witnesses_and_wait_for_one() {
     assert_eq!(size(&server), 2, "what enough have cosigned stays");
     until(|| ready(&server).status == 503);
     let told = ready(&server).text().to_owned();
-    assert!(told.contains("witness w2-ed") && told.contains("cannot be reached"), "{told}");
+    assert!(told.contains("witness w2-ed: cosigned size 2 at 2") && told.contains("cannot be reached"), "{told}");
     world.bring_back(3);
     published(&world, &server, "with one");
     assert_eq!(size(&server), 3);
@@ -267,6 +267,9 @@ fn what_cannot_be_witnessed_is_refused_with_a_reason_and_a_time_to_come_back() {
     assert_eq!(problem(&answer), (503, "asking-witnesses".to_owned(), "5".to_owned()));
     let batch = server.connect().request("POST", "/add-batch", b"\0\x01a\0\x01b").unwrap();
     assert_eq!((batch.status, batch.text()), (200, "asking-witnesses\nasking-witnesses\n"));
+    // What an adder shall do is nothing to tell the operator.
+    let told = ready(&server).text().to_owned();
+    assert!(told.contains("nothing is taken in until enough witnesses") && !told.contains("send the entry again"), "{told}");
     assert_eq!(server.connect().get("/checkpoint").unwrap().status, 200, "reading goes on");
     assert_eq!(server.terminate().0, Some(0));
 

@@ -6,11 +6,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use serving::directory::sync_parent;
 use tlog::key::VerifierKey;
 use tlog::policy::{InvalidPolicy, Policy};
 
 use super::{LogsError, read};
-use crate::data_dir::{sync_parent, write_new};
+use crate::data_dir::write_new;
 use crate::store::OriginHash;
 
 /// The logs could not be changed.
