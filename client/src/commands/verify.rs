@@ -202,7 +202,11 @@ fn read_receipt(path: &Path) -> io::Result<Option<Vec<u8>>> {
 
 /// The checks of one receipt.
 fn check(policy: &Policy, receipt: &[u8], entry: Option<&[u8]>) -> Result<Good, String> {
-    let proof = Proof::parse(receipt).map_err(|error| error.to_string())?;
+    let proof = Proof::parse(receipt).map_err(|error| {
+        // An easy mistake to make, and one that must not look as if the log were fine.
+        let convicts = receipt.starts_with(tlog::evidence::HEADER.as_bytes());
+        if convicts { "this is evidence against a log, and no receipt: give it as --evidence FILE".to_owned() } else { error.to_string() }
+    })?;
     match entry {
         // The file beside stands in for the entry that the receipt does not carry.
         Some(entry) if proof.extra().is_none() => {
