@@ -11,7 +11,7 @@
 use std::hash::{BuildHasher, RandomState};
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,9 +22,9 @@ use hyper::{HeaderMap, Request};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use prometheus::{IntCounter, IntGauge, Registry};
 use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::pem::PemObject;
+use rustls::ClientConfig;
 use rustls::pki_types::{CertificateDer, InvalidDnsNameError, PrivateKeyDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use serving::authorities::{self, AuthoritiesError};
 use serving::metrics::{counter, gauge};
 use serving::response::Answer;
 use tlog::Hash;
@@ -84,14 +84,9 @@ pub enum BastionError {
     /// The certificate cannot be used.
     #[error("the certificate of the bastion key cannot be used: {0}")]
     Tls(rustls::Error),
-    /// The file of authorities cannot be read.
-    #[error("the file of certificate authorities {}, `bastion.authority`, cannot be used: {reason}", path.display())]
-    Authority {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
+    /// The certificate authorities cannot be loaded.
+    #[error("`bastion.authority`: {0}")]
+    Authority(#[from] AuthoritiesError),
 }
 
 /// The name that the bastion's certificate must have, of its address, HOST:PORT.
@@ -127,10 +122,7 @@ impl Bastion {
     /// file `authority`.
     pub fn new(address: &str, key: &SigningKey, authority: Option<&Path>) -> Result<Self, BastionError> {
         let name = name(address)?;
-        let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-        if let Some(path) = authority {
-            trust(&mut roots, path).map_err(|reason| BastionError::Authority { path: path.to_owned(), reason })?;
-        }
+        let roots = authorities::load(authority)?;
         let (certificate, private) = certificate(key).map_err(BastionError::Certificate)?;
         // SPEC: https-bastion §Backend to bastion connection: TLS 1.3, an Ed25519 client certificate, ALPN bastion/0.
         let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -246,15 +238,6 @@ fn certificate(key: &SigningKey) -> Result<(CertificateDer<'static>, PrivateKeyD
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
     let certificate = params.self_signed(&pair)?;
     Ok((certificate.der().clone(), PrivateKeyDer::Pkcs8(pair.serialize_der().into())))
-}
-
-fn trust(roots: &mut RootCertStore, path: &Path) -> Result<(), String> {
-    let certificates = CertificateDer::pem_file_iter(path).map_err(|error| error.to_string())?;
-    for certificate in certificates {
-        let certificate = certificate.map_err(|error| error.to_string())?;
-        roots.add(certificate).map_err(|error| error.to_string())?;
-    }
-    Ok(())
 }
 
 /// Resolves when the other end is dropped.

@@ -94,7 +94,7 @@ pub enum FollowError {
     Request(#[from] RequestError),
     /// The witness could not be reached.
     #[error("the witness did not answer: {0}")]
-    Unreachable(String),
+    Unreachable(reqwest::Error),
     /// Its answer is malformed.
     #[error("the witness answered what cannot be read: {0}")]
     Answer(#[from] ResponseError),
@@ -208,7 +208,7 @@ impl Follower {
 
     /// Posts to the witness; of its answer no more is read than it can have.
     async fn post(&self, body: Vec<u8>) -> Result<(StatusCode, Vec<u8>), FollowError> {
-        let unreachable = |error: reqwest::Error| FollowError::Unreachable(error.without_url().to_string());
+        let unreachable = |error: reqwest::Error| FollowError::Unreachable(error.without_url());
         let mut response = self.client.post(self.submit.clone()).body(body).send().await.map_err(unreachable)?;
         let mut answer = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(unreachable)? {

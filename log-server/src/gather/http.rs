@@ -1,15 +1,14 @@
 //! Witnesses over HTTP, with connections that are kept.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use reqwest::{Client, Url, redirect};
-use rustls::pki_types::CertificateDer;
-use rustls::pki_types::pem::{self, PemObject};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::ClientConfig;
+use serving::authorities::{self, AuthoritiesError};
 use tlog::policy::{Policy, PolicyName};
 
 use super::transport::{MAX_ANSWER, Request, Response, Transport, TransportError};
@@ -27,15 +26,9 @@ pub enum HttpError {
         /// What the policy calls it.
         witness: PolicyName,
     },
-    /// The file of certificate authorities cannot be read.
-    #[error("`witnesses.authorities`, {0}, cannot be read as PEM certificates: {1}")]
-    Authorities(PathBuf, pem::Error),
-    /// There is none in it.
-    #[error("`witnesses.authorities`, {0}, holds no certificate; it should contain a line -----BEGIN CERTIFICATE-----")]
-    NoAuthority(PathBuf),
-    /// A certificate in it is not usable.
-    #[error("`witnesses.authorities`, {0}, has a certificate that cannot be used as an authority: {1}")]
-    UnusableAuthority(PathBuf, rustls::Error),
+    /// The certificate authorities cannot be loaded.
+    #[error("`witnesses.authorities`: {0}")]
+    Authorities(#[from] AuthoritiesError),
     /// The client cannot be set up.
     #[error("the HTTP client cannot be set up: {0}")]
     Setup(reqwest::Error),
@@ -103,22 +96,11 @@ impl Transport for Http {
     }
 }
 
-fn tls(authorities: Option<&Path>) -> Result<ClientConfig, HttpError> {
-    let mut roots = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    if let Some(path) = authorities {
-        let unreadable = |error| HttpError::Authorities(path.to_owned(), error);
-        let known = roots.len();
-        for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
-            roots.add(certificate.map_err(unreadable)?).map_err(|error| HttpError::UnusableAuthority(path.to_owned(), error))?;
-        }
-        if roots.len() == known {
-            return Err(HttpError::NoAuthority(path.to_owned()));
-        }
-    }
+fn tls(more: Option<&Path>) -> Result<ClientConfig, HttpError> {
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
         .with_safe_default_protocol_versions()
         .expect("ring's provider supports TLS 1.2 and 1.3")
-        .with_root_certificates(roots)
+        .with_root_certificates(authorities::load(more)?)
         .with_no_client_auth();
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(config)

@@ -181,7 +181,7 @@ async fn a_witness_behind_tls_is_asked_if_its_authority_is_known() {
     assert_eq!((answer.status, &answer.body[..]), (400, &b"malformed\n"[..]));
 
     std::fs::write(&authorities, "no certificate").unwrap();
-    assert!(matches!(Http::new(&world.policy, Some(&authorities)), Err(HttpError::NoAuthority(_))));
+    assert!(matches!(Http::new(&world.policy, Some(&authorities)), Err(HttpError::Authorities(_))));
     assert!(matches!(Http::new(&world.policy, Some(&authorities.with_extension("gone"))), Err(HttpError::Authorities(..))));
 }
 
