@@ -1,7 +1,7 @@
 //! How much one client may do: a token bucket for each address, in a fixed amount of memory.
 //!
 //! A bucket is one number, the moment at which it is full again. A bucket that is full by now is the same as none, so forgetting it loses
-//! nothing. The table is divided into sets of [`WAYS`] slots, and an address can only be in the set that a keyed hash gives it. When a
+//! nothing. The table is divided into sets of `WAYS` slots, and an address can only be in the set that a keyed hash gives it. When a
 //! set has no full bucket, the newcomer takes the place of the one that is nearest to full, *as it is* but for debts: coming from many
 //! addresses never gives anybody more than the buckets there are, and nobody pays for what a stranger took.
 
