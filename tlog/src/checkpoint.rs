@@ -39,6 +39,9 @@ pub enum InvalidOrigin {
     /// A control character.
     #[error("the origin of a log cannot contain control characters; use a name like example.com/log")]
     Control,
+    /// An address with its scheme.
+    #[error("the origin of a log is a name for ever and no address: leave out https:// and write example.com/log")]
+    Scheme,
 }
 
 impl Origin {
@@ -50,6 +53,10 @@ impl Origin {
         // Witnesses with ML-DSA-44 keys must be able to cosign the log.
         if origin.len() > cosignature::MAX_NAME {
             return Err(InvalidOrigin::TooLong);
+        }
+        // SPEC: tlog-checkpoint §Note text: the origin SHOULD be a URL without its scheme.
+        if origin.contains("://") {
+            return Err(InvalidOrigin::Scheme);
         }
         for c in origin.chars() {
             match c {

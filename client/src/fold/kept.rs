@@ -103,7 +103,7 @@ impl FoldCache {
         }
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let (kept, ledger) = (serde_json::from_slice::<Header>(&bytes[..end]).ok()?, bytes.get(end + 1..)?);
-        let origin = Origin::for_new_log(&kept.origin).ok()?;
+        let origin = Origin::parse(&kept.origin).ok()?;
         let head = Checkpoint::new(origin, TreeSize::new(kept.size), Hash::from_hex(&kept.root).ok()?);
         let expected = header(&head, policy, kept.misfits.clone());
         if kept != expected || head.origin() != log.checkpoint().origin() || head.size() > log.size() {

@@ -47,6 +47,7 @@ fn extension_lines_and_odd_origins_of_others_are_kept() {
 fn an_origin_with_spaces_or_plus_is_refused_for_a_log_of_our_own() {
     assert_eq!(Origin::for_new_log(""), Err(InvalidOrigin::Empty));
     assert_eq!(Origin::for_new_log("my log"), Err(InvalidOrigin::Space));
+    assert_eq!(Origin::for_new_log("https://example.com/log"), Err(InvalidOrigin::Scheme));
     assert_eq!(Origin::for_new_log("log+1"), Err(InvalidOrigin::Plus));
     assert_eq!(Origin::for_new_log("log\u{7}"), Err(InvalidOrigin::Control));
     assert_eq!(Origin::for_new_log(&"l".repeat(256)), Err(InvalidOrigin::TooLong));
