@@ -14,6 +14,7 @@ pub mod mapping;
 mod members;
 mod sign;
 
+use std::collections::HashSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -49,6 +50,8 @@ pub struct Run {
     keep_going: bool,
     journal: Journal,
     chunk: Vec<Prepared>,
+    /// Lines of which an earlier run had signed the statement, and this one has sent it: they are counted once.
+    sent_again: HashSet<Place>,
     summary: Summary,
 }
 
@@ -194,13 +197,24 @@ impl Run {
         let has_receipt = |number: &Number| receipts.join(file_name(&issuer, number) + ".tlog-proof").is_file();
         let journal = Journal::open(receipts, agency.log(), &issuer, has_receipt)?;
         let (writer, receipts, concurrency) = (writer.under(policy), receipts.to_owned(), concurrency.max(1));
-        Ok(Run { agency, writer, receipts, concurrency, keep_going, journal, chunk: Vec::new(), summary: Summary::default() })
+        Ok(Run {
+            agency,
+            writer,
+            receipts,
+            concurrency,
+            keep_going,
+            journal,
+            chunk: Vec::new(),
+            sent_again: HashSet::new(),
+            summary: Summary::default(),
+        })
     }
 
     /// Publishes what is missing of `inputs`. `event` is told about each line as soon as its fate is decided.
     pub async fn run(mut self, inputs: &[PathBuf], mut event: impl FnMut(Event<'_>)) -> Result<Summary, RunError> {
         // First what an earlier run signed: it may be in the log already.
         let pending = self.journal.take_pending();
+        self.sent_again = pending.iter().map(|signed| signed.place.clone()).collect();
         self.send(pending, &mut event).await?;
         for input in inputs {
             for line in lines(input)? {
@@ -254,8 +268,10 @@ impl Run {
                 self.chunk.push(prepared);
             }
             Ok(None) => {
-                let known = self.journal.known(&place).is_some();
-                *(if known { &mut self.summary.already_published } else { &mut self.summary.repeated }) += 1;
+                if !self.sent_again.contains(&place) {
+                    let known = self.journal.known(&place).is_some();
+                    *(if known { &mut self.summary.already_published } else { &mut self.summary.repeated }) += 1;
+                }
                 event(Event::Known);
             }
             Err(reason) if self.keep_going => {

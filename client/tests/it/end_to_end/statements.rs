@@ -83,6 +83,13 @@ fn a_run_that_is_killed_at_any_point_is_completed_without_gaps_or_doubles() {
     assert!(desk.size(&log).contains("402"), "{}", desk.size(&log));
     desk.acta(0, &["verify", "--policy", "log/policy", "receipts"]);
     assert!(desk.publish(0, &log, &["in.jsonl"]).contains("400 had been published before"));
+    // What has no receipt is sent again, and counted once.
+    for seq in [1, 70, 400] {
+        fs::remove_file(desk.path(&receipt(seq))).unwrap();
+    }
+    let told = desk.publish(0, &log, &["in.jsonl"]);
+    assert!(told.contains("3 decisions published") && told.contains("397 had been published before"), "{told}");
+    assert_eq!(desk.receipts().len(), 400);
     // The same lines under another name are the same decisions.
     fs::copy(desk.path("in.jsonl"), desk.path("copy.jsonl")).unwrap();
     assert!(desk.publish(0, &log, &["./in.jsonl", "copy.jsonl"]).contains("800 lines are the same as others"));
