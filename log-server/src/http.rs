@@ -19,14 +19,14 @@ mod status;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Instant;
 
 use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use hyper::{Method, Request};
 use quick_cache::sync::Cache;
+use serving::http_metrics::{HttpMetrics, Route};
 use serving::limits::Limiter;
-use serving::listener::{self, Bounds, Clients, Counters};
+use serving::listener::{self, Bounds, Clients};
 use serving::response::Answer;
 use serving::{body, response};
 use tlog::tiles::Resource;
@@ -41,7 +41,7 @@ use crate::config::Http;
 use crate::log::Log;
 use crate::store::Store;
 
-pub use self::metrics::{HttpMetrics, Route};
+pub use self::metrics::metrics;
 
 /// Reads from the disk at a time. More wait as futures, which are smaller than threads.
 const DISK_READS: usize = 64;
@@ -69,8 +69,7 @@ pub async fn serve<S: Store>(
         idle_timeout: config.idle_timeout,
         drain_timeout: config.drain_timeout,
     };
-    let counters =
-        Counters { open: metrics.connections.clone(), cut: metrics.connections_cut.clone(), refused: metrics.connections_refused.clone() };
+    let counters = metrics.connections.clone();
     let clients = Clients::new(config.max_connections_per_client, config.many_connections.clone());
     let site = Arc::new(Site::new(log, config, metrics));
     let handler = move |peer: IpAddr, request: Request<Incoming>| {
@@ -143,15 +142,15 @@ impl Target {
 
     fn route(self) -> Route {
         match self {
-            Target::Page | Target::Robots => Route::Page,
-            Target::Checkpoint => Route::Checkpoint,
-            Target::Resource(Resource::Tile(_)) => Route::Tile,
-            Target::Resource(Resource::Bundle(_)) => Route::Bundle,
-            Target::Add => Route::Add,
-            Target::AddBatch => Route::AddBatch,
-            Target::Proof(_) | Target::ProofOfLeaf(_) => Route::Proof,
-            Target::HeadCovering(_) => Route::Head,
-            Target::Status(_) => Route::Status,
+            Target::Page | Target::Robots => metrics::PAGE,
+            Target::Checkpoint => metrics::CHECKPOINT,
+            Target::Resource(Resource::Tile(_)) => metrics::TILE,
+            Target::Resource(Resource::Bundle(_)) => metrics::BUNDLE,
+            Target::Add => metrics::ADD,
+            Target::AddBatch => metrics::ADD_BATCH,
+            Target::Proof(_) | Target::ProofOfLeaf(_) => metrics::PROOF,
+            Target::HeadCovering(_) => metrics::HEAD,
+            Target::Status(_) => metrics::STATUS,
         }
     }
 
@@ -199,11 +198,11 @@ impl<S: Store> Site<S> {
     /// Answers one request from `peer`, and counts it.
     pub(crate) async fn answer(&self, peer: IpAddr, request: Request<Incoming>) -> Answer {
         let target = Target::parse(request.uri().path());
-        let mut watch = Watch::start(&self.metrics, target.map_or(Route::Other, Target::route));
+        let watch = self.metrics.begin(target.map_or(Route::OTHER, Target::route));
         // Also for the body, which is in memory no longer than its request.
         let Ok(_permit) = self.requests.try_acquire() else {
             let answer = Problem::Overloaded.answer(request.version());
-            watch.status = answer.status().as_u16();
+            watch.answered(answer.status());
             return answer;
         };
         let (parts, mut body) = request.into_parts();
@@ -220,7 +219,7 @@ impl<S: Store> Site<S> {
                 answer
             }
         };
-        watch.status = answer.status().as_u16();
+        watch.answered(answer.status());
         if parts.method == Method::HEAD { response::without_body(answer) } else { answer }
     }
 
@@ -242,28 +241,6 @@ impl<S: Store> Site<S> {
             Target::Page => self.page(&parts.uri, &parts.headers),
             Target::Robots => Ok(page::robots()),
         }
-    }
-}
-
-/// Counts a request when it ends, also when its client leaves and the future is dropped.
-struct Watch<'a> {
-    metrics: &'a HttpMetrics,
-    route: Route,
-    start: Instant,
-    status: u16,
-}
-
-impl<'a> Watch<'a> {
-    fn start(metrics: &'a HttpMetrics, route: Route) -> Self {
-        metrics.in_flight.inc();
-        Watch { metrics, route, start: Instant::now(), status: metrics::CLIENT_GONE }
-    }
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        self.metrics.in_flight.dec();
-        self.metrics.observe(self.route, self.status, self.start.elapsed());
     }
 }
 

@@ -20,7 +20,6 @@ use tokio::sync::watch;
 use crate::config::{Config, Http};
 use crate::data_dir::DataDir;
 use crate::gather::{self, Clock, GatherMetrics, Gathering, HttpError, UnusablePolicy};
-use crate::http::HttpMetrics;
 use crate::log::{Log, WriteSide};
 use crate::metrics::Metrics;
 use crate::open::{Claim, OpenError, claim};
@@ -119,7 +118,7 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
         let served = ops::serve(listener, operations, OpsMetrics::new("acta_log", registry.clone())?, until_closed(operations_stopping));
         tokio::spawn(served);
     }
-    let http_metrics = HttpMetrics::new(&registry)?;
+    let http_metrics = http::metrics(&registry)?;
     let config = Http { max_connections, ..config.http };
     let served = http::serve(log.clone(), public, tls, config, http_metrics, until_closed(stopping));
     let served = tokio::spawn(served);

@@ -1,10 +1,10 @@
 //! What Acta's servers have in common below the protocol that each of them speaks.
 //!
 //! A server hands a [`listener`] a handler and its bounds: so many connections, so long for headers, so many bytes. The handler reads
-//! [`body`] and client ([`proxy`], [`limits`]), and makes an answer ([`response`]). Beside it runs the operators' listener ([`ops`]) with
-//! metrics and health. [`address`], [`units`] and [`messages`] are the parts of configuration files that all of them share, [`tls`] reads
-//! certificates, [`authorities`] whose to believe, [`files`] keeps connections from taking the store's file descriptors. [`program`] is the process around it, [`directory`] the lock
-//! of its data.
+//! [`body`] and client ([`proxy`], [`limits`]), and makes an answer ([`response`]); [`http_metrics`] counts connections and requests.
+//! Beside it runs the operators' listener ([`ops`]) with metrics and health. [`address`], [`units`] and [`messages`] are the parts of
+//! configuration files that all of them share, [`tls`] reads certificates, [`authorities`] whose to believe, [`files`] keeps connections
+//! from taking the store's file descriptors. [`program`] is the process around it, [`directory`] the lock of its data.
 //!
 //! Invariant: nothing from outside makes a server hold more than its bounds, in memory, in connections, or in time. Statuses and texts are
 //! each server's own: nothing here knows what a request means.
@@ -14,6 +14,7 @@ pub mod authorities;
 pub mod body;
 pub mod directory;
 pub mod files;
+pub mod http_metrics;
 pub mod limits;
 pub mod listener;
 pub mod messages;

@@ -23,6 +23,7 @@ use hyper::body::{Body, Incoming};
 use hyper::header::HeaderValue;
 use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
+use serving::http_metrics::{HttpMetrics, Route};
 use serving::limits::Limiter;
 use serving::listener::{self, Bounds, Clients};
 use serving::response::{self, Answer, plain, public};
@@ -33,13 +34,12 @@ use tokio::sync::Semaphore;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use self::metrics::Route;
 use self::refused::Refused;
 use crate::config::Http;
 use crate::cosigner::Cosigner;
 use crate::store::{OriginHash, Store};
 
-pub use self::metrics::HttpMetrics;
+pub use self::metrics::metrics;
 
 /// The type of all texts here but one.
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -108,10 +108,10 @@ impl Target {
 
     fn route(self) -> Route {
         match self {
-            Target::AddCheckpoint => Route::AddCheckpoint,
-            Target::SignSubtree => Route::SignSubtree,
-            Target::Checkpoint(_) => Route::Checkpoint,
-            Target::Page => Route::Page,
+            Target::AddCheckpoint => metrics::ADD_CHECKPOINT,
+            Target::SignSubtree => metrics::SIGN_SUBTREE,
+            Target::Checkpoint(_) => metrics::CHECKPOINT,
+            Target::Page => metrics::PAGE,
         }
     }
 
@@ -153,7 +153,7 @@ impl<S: Store> Site<S> {
     /// Answers one request of a client whose address is known, and counts it.
     pub(crate) async fn answer_client(&self, client: IpAddr, request: Request<Incoming>) -> Answer {
         let target = Target::parse(request.uri().path());
-        let mut watch = Watch::start(&self.metrics, target.map_or(Route::Other, Target::route));
+        let watch = self.metrics.begin(target.map_or(Route::OTHER, Target::route));
         let version = request.version();
         let (parts, mut body) = request.into_parts();
         let answer = match self.admitted(target, client, &parts, &mut body).await {
@@ -165,7 +165,7 @@ impl<S: Store> Site<S> {
                 refused.answer(version)
             }
         };
-        watch.status = answer.status().as_u16();
+        watch.answered(answer.status());
         if parts.method == Method::HEAD { response::without_body(answer) } else { answer }
     }
 
@@ -218,28 +218,6 @@ impl<S: Store> Site<S> {
 
 fn text(body: String) -> Answer {
     plain(StatusCode::OK, TEXT, Bytes::from(body))
-}
-
-/// Counts a request when it ends, also when its client leaves and the future is dropped.
-struct Watch<'a> {
-    metrics: &'a HttpMetrics,
-    route: Route,
-    start: Instant,
-    status: u16,
-}
-
-impl<'a> Watch<'a> {
-    fn start(metrics: &'a HttpMetrics, route: Route) -> Self {
-        metrics.in_flight.inc();
-        Watch { metrics, route, start: Instant::now(), status: metrics::CLIENT_GONE }
-    }
-}
-
-impl Drop for Watch<'_> {
-    fn drop(&mut self) {
-        self.metrics.in_flight.dec();
-        self.metrics.observe(self.route, self.status, self.start.elapsed());
-    }
 }
 
 #[cfg(test)]

@@ -22,7 +22,7 @@ use crate::config::{Config, Http};
 use crate::cosigner::{Clock, Cosigner, Parts, WriteSide};
 use crate::data_dir::{DataDir, LockError};
 use crate::evidence::Evidences;
-use crate::http::{self, HttpMetrics, Site};
+use crate::http::{self, Site};
 use crate::keys::{Keys, LoadKeysError};
 use crate::logs::{Logs, LogsError};
 use crate::metrics::Metrics;
@@ -128,7 +128,7 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
     let max_connections = files::room_for_connections(config.http.max_connections, MAX_OPEN_FILES.into());
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
-    let http_metrics = HttpMetrics::new(&registry)?;
+    let http_metrics = http::metrics(&registry)?;
     let bastion_metrics = bastion.is_some().then(|| BastionMetrics::new(&registry)).transpose()?;
     let (cosigner, write_side, logs) = start(dir, &config, &metrics)?;
     let public = listen(config.http.listen).await?;

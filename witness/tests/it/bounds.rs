@@ -10,7 +10,7 @@ use tlog::key::Algorithm;
 use witness::config::Config;
 use witness::cosigner::{Clock, Cosigner, Parts};
 use witness::evidence::Evidences;
-use witness::http::{HttpMetrics, Site, serve};
+use witness::http::{Site, metrics, serve};
 use witness::keys::Keys;
 use witness::logs::{LogSet, Logs};
 use witness::metrics::Metrics;
@@ -62,7 +62,7 @@ async fn on_a_disk_that_hangs_a_log_is_told_to_come_back_and_what_it_asked_for_i
     });
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let site = Arc::new(Site::new(cosigner, config.http, HttpMetrics::new(&registry).unwrap()));
+    let site = Arc::new(Site::new(cosigner, config.http, metrics(&registry).unwrap()));
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
     let served = tokio::spawn(serve(site, listener, None, async move { drop(stopping.await) }));
     let add = async |body: Vec<u8>| {

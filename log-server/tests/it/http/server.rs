@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use log_server::anchor::{Anchor, Anchored};
 use log_server::config::{Config, Http};
-use log_server::http::{self, HttpMetrics};
+use log_server::http;
 use log_server::log::{Log, Options, WriteSide};
 use log_server::metrics::Metrics;
 use log_server::store::{Admits, Identity, LogId, MemoryStore, TreeState};
@@ -83,9 +83,9 @@ impl Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel();
-        let http = HttpMetrics::new(&registry).unwrap();
+        let http_metrics = http::metrics(&registry).unwrap();
         let tls = config.tls.as_ref().map(|files| serving::tls::load(files).unwrap());
-        let task = tokio::spawn(http::serve(log.clone(), listener, tls, config, http, async {
+        let task = tokio::spawn(http::serve(log.clone(), listener, tls, config, http_metrics, async {
             let _ = stopped.await;
         }));
         Server { address, log, registry, metrics, stop: Some(stop), task, write_side, _dir: dir }
