@@ -1,0 +1,129 @@
+//! How a check is written.
+//!
+//! A check looks at entries in their order and at the clock, keeps rows of its own, and says what is the case. It is a pure function of these:
+//! it reads no clock, no file and no network, so a log that is followed again gives the same findings, and a test needs nothing but entries.
+//!
+//! Invariant: what a check writes and what it raises goes into the batch that moves the cursor over the entry. So a check may count.
+
+use decision::ledger::Finding as Refusal;
+use decision::statement::Statement;
+use jiff::Timestamp;
+use tlog::{Hash, LeafIndex};
+
+use crate::finding::{Code, Raised};
+use crate::store::{Family, Row, StoreError, Txn};
+
+/// Something that a monitor looks for.
+pub trait Check: Send + Sync {
+    /// What its rows are kept under: stable, and no other check's.
+    fn name(&self) -> &'static str;
+
+    /// Looks at the next entry of a log.
+    fn entry(&self, rows: &mut Rows<'_, '_>, entry: &Judged<'_>, out: &mut Outcome) -> Result<(), StoreError>;
+
+    /// Looks at the clock. Called for each log about every second and after each batch of entries, with the time up to which that log
+    /// was read; most checks do nothing.
+    fn tick(&self, rows: &mut Rows<'_, '_>, now: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
+        let _ = (rows, now, out);
+        Ok(())
+    }
+}
+
+/// An entry whose place in its log has been verified, and what the ledger says of it.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// The log's origin.
+    pub log: &'a str,
+    /// Where it is.
+    pub index: LeafIndex,
+    /// Its leaf hash.
+    pub leaf: Hash,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// What it says, if it is a well-formed statement; refused or not.
+    pub statement: Option<&'a Statement>,
+    /// Why the log should have refused it; `None` if it counts, and in logs that take in any bytes.
+    pub refusal: Option<&'a Refusal>,
+    /// When it was published.
+    pub published: Published,
+}
+
+/// When an entry was first covered by a published head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// Not before this, if that is known.
+    pub earliest: Option<Timestamp>,
+    /// At this time, or at the latest then.
+    pub latest: Timestamp,
+}
+
+/// What a check has to say.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    pub(crate) raised: Vec<Raised>,
+    pub(crate) cleared: Vec<(Code, String)>,
+}
+
+impl Outcome {
+    /// Something is the case. Saying so again changes nothing.
+    pub fn raise(&mut self, raised: Raised) {
+        self.raised.push(raised);
+    }
+
+    /// What was said about this subject under this code is not the case any more. Saying so of what never was changes nothing.
+    pub fn clear(&mut self, code: Code, subject: impl Into<String>) {
+        self.cleared.push((code, subject.into()));
+    }
+
+    /// What was raised.
+    pub fn raised(&self) -> &[Raised] {
+        &self.raised
+    }
+
+    /// What was cleared.
+    pub fn cleared(&self) -> &[(Code, String)] {
+        &self.cleared
+    }
+}
+
+/// The rows of one check about one log.
+#[derive(Debug)]
+pub struct Rows<'t, 's> {
+    txn: &'t mut Txn<'s>,
+    prefix: Vec<u8>,
+}
+
+impl<'t, 's> Rows<'t, 's> {
+    /// The rows of the check with this name, about the log with this number.
+    pub fn new(txn: &'t mut Txn<'s>, log: u32, check: &str) -> Self {
+        let prefix = [&log.to_be_bytes(), check.as_bytes(), b"\0"].concat();
+        Rows { txn, prefix }
+    }
+
+    /// The row with this key.
+    pub fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.txn.get(Family::Checks, &self.key(key))
+    }
+
+    /// Writes a row.
+    pub fn put(&mut self, key: &[u8], row: Vec<u8>) {
+        let key = self.key(key);
+        self.txn.put(Family::Checks, key, row);
+    }
+
+    /// Removes a row.
+    pub fn delete(&mut self, key: &[u8]) {
+        let key = self.key(key);
+        self.txn.delete(Family::Checks, key);
+    }
+
+    /// At most `limit` rows whose keys begin with `prefix`, in the order of their keys.
+    pub fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let rows = self.txn.scan(Family::Checks, &self.key(prefix), limit)?;
+        Ok(rows.into_iter().map(|(key, row)| (key[self.prefix.len()..].to_vec(), row)).collect())
+    }
+
+    fn key(&self, key: &[u8]) -> Vec<u8> {
+        [&self.prefix, key].concat()
+    }
+}

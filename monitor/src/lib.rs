@@ -1,0 +1,28 @@
+//! A monitor of transparency logs: the library under `acta-monitor`.
+//!
+//! Transparency only works if somebody looks. A monitor follows logs, verifies all that they serve, and says what is wrong: a log that
+//! contradicts itself, entries that should not have been taken in, decisions that look wrong, and decisions that are missing.
+//!
+//! ```text
+//! log, witnesses, other monitors          checks: pure functions of entries, rows and time
+//!      │                                        │
+//!   follow, views ──► verified entries ──► judge ──► ONE atomic batch: cursor, entries, ledger, rows of checks, findings, events
+//!                                                                     │
+//!                                             alerts, search, HTTP ◄──┘ each with its own place in the events or entries
+//! ```
+//!
+//! Invariant: what follows from an entry is stored together with the fact that the entry was read. So a monitor that is killed at any
+//! moment skips nothing and finds nothing twice. Whatever leaves the monitor (alerts, the search index) is drawn from what is stored, and
+//! has its own place in it.
+//!
+//! | module | role |
+//! |---|---|
+//! | [`store`] | what is kept, and the one way to change it |
+//! | [`finding`] | what a monitor can find: codes, severity, explanations |
+//! | [`findings`] | which findings are open, and the sequence of events that everything outward follows |
+//! | [`check`] | how a check is written |
+
+pub mod check;
+pub mod finding;
+pub mod findings;
+pub mod store;

@@ -1,0 +1,2 @@
+//! `acta-monitor`: the program of those who watch.
+fn main() {}

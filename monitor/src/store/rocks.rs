@@ -1,0 +1,283 @@
+//! The store on RocksDB.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use rocksdb::{
+    BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode, IteratorMode, Options,
+    ReadOptions, WriteBatch, WriteOptions,
+};
+
+use super::{Damage, FORMAT_VERSION, Family, Row, StoreError};
+
+const META_FORMAT: &[u8] = b"format";
+
+/// How many files RocksDB keeps open. The rest of what the process may open is for connections.
+pub(crate) const MAX_OPEN_FILES: u16 = 256;
+
+/// How much memory RocksDB may use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoreOptions {
+    /// Bytes of uncompressed table blocks, filters and indexes kept in memory.
+    pub block_cache_bytes: usize,
+    /// Bytes of recent writes kept in memory before they are written as table files.
+    pub write_buffer_bytes: usize,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        StoreOptions { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20 }
+    }
+}
+
+/// The database.
+pub(super) struct Db {
+    db: DB,
+}
+
+/// A batch that is being put together. Only [`Store::write`](super::Store::write) makes one.
+pub struct Txn<'s> {
+    db: &'s Db,
+    /// What the batch writes; `None` removes. Ordered, so that a scan can see it.
+    changes: BTreeMap<(Family, Vec<u8>), Option<Vec<u8>>>,
+    sync: bool,
+}
+
+impl Family {
+    const ALL: [Family; 9] = [
+        Family::Meta,
+        Family::Logs,
+        Family::Heads,
+        Family::Bundles,
+        Family::Ledger,
+        Family::Checks,
+        Family::Findings,
+        Family::Events,
+        Family::Alerts,
+    ];
+
+    fn name(self) -> &'static str {
+        match self {
+            Family::Meta => "meta",
+            Family::Logs => "logs",
+            Family::Heads => "heads",
+            Family::Bundles => "bundles",
+            Family::Ledger => "ledger",
+            Family::Checks => "checks",
+            Family::Findings => "findings",
+            Family::Events => "events",
+            Family::Alerts => "alerts",
+        }
+    }
+}
+
+impl Db {
+    pub(super) fn create(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let mut made = db_options(options);
+        made.create_if_missing(true);
+        made.create_missing_column_families(true);
+        made.set_error_if_exists(true);
+        let db = Db { db: DB::open_cf_descriptors(&made, dir, families(options))? };
+        let mut batch = WriteBatch::default();
+        batch.put_cf(db.family(Family::Meta), META_FORMAT, FORMAT_VERSION.to_be_bytes());
+        db.write(batch, true)?;
+        Ok(db)
+    }
+
+    /// Looked at for reading first, since opening for writing changes files.
+    pub(super) fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let look = Db { db: DB::open_cf_descriptors_read_only(&db_options(options), dir, families(options), false)? };
+        look.of_this_format()?;
+        drop(look);
+        Ok(Db { db: DB::open_cf_descriptors(&db_options(options), dir, families(options))? })
+    }
+
+    pub(super) fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.db.get_cf(self.family(family), key)?)
+    }
+
+    /// At most `limit` rows whose keys begin with `prefix`, from the key `from` on.
+    pub(super) fn scan(&self, family: Family, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let mut rows = Vec::new();
+        self.visit(family, prefix, from, |key, row| {
+            rows.push((key.to_vec(), row.to_vec()));
+            rows.len() < limit
+        })?;
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    /// Calls `visit` with rows in their order until it says no.
+    fn visit(&self, family: Family, prefix: &[u8], from: &[u8], mut visit: impl FnMut(&[u8], &[u8]) -> bool) -> Result<(), StoreError> {
+        let mut options = ReadOptions::default();
+        if let Some(end) = after(prefix) {
+            options.set_iterate_upper_bound(end);
+        }
+        let mode = IteratorMode::From(from, rocksdb::Direction::Forward);
+        // The iterator gives its own status as a last item, so an error is not taken for the end.
+        for row in self.db.iterator_cf_opt(self.family(family), options, mode) {
+            let (key, row) = row?;
+            if !visit(&key, &row) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn of_this_format(&self) -> Result<(), StoreError> {
+        let found = self.get(Family::Meta, META_FORMAT)?.ok_or(Damage::Meta("format"))?;
+        match found.try_into().map(u32::from_be_bytes) {
+            Ok(FORMAT_VERSION) => Ok(()),
+            Ok(found) => Err(StoreError::Format { found }),
+            Err(_) => Err(Damage::Meta("format").into()),
+        }
+    }
+
+    /// Writes another format version, as another release would have.
+    #[cfg(test)]
+    pub(super) fn set_format(&self, version: u32) {
+        self.db.put_cf(self.family(Family::Meta), META_FORMAT, version.to_be_bytes()).expect("a test may fail");
+    }
+
+    fn write(&self, batch: WriteBatch, sync: bool) -> Result<(), StoreError> {
+        let mut options = WriteOptions::default();
+        options.set_sync(sync);
+        Ok(self.db.write_opt(batch, &options)?)
+    }
+
+    fn family(&self, family: Family) -> &ColumnFamily {
+        self.db.cf_handle(family.name()).expect("every family was opened with the database")
+    }
+}
+
+impl fmt::Debug for Db {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Db").field(&self.db.path()).finish()
+    }
+}
+
+impl<'s> Txn<'s> {
+    pub(super) fn new(db: &'s Db) -> Self {
+        Txn { db, changes: BTreeMap::new(), sync: false }
+    }
+
+    /// The row with this key, as this batch will leave it.
+    pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.changes.get(&(family, key.to_vec())) {
+            Some(row) => Ok(row.clone()),
+            None => self.db.get(family, key),
+        }
+    }
+
+    /// Writes a row.
+    pub fn put(&mut self, family: Family, key: Vec<u8>, row: Vec<u8>) {
+        self.changes.insert((family, key), Some(row));
+    }
+
+    /// Removes a row.
+    pub fn delete(&mut self, family: Family, key: Vec<u8>) {
+        self.changes.insert((family, key), None);
+    }
+
+    /// At most `limit` rows whose keys begin with `prefix`, in the order of their keys, as this batch will leave them.
+    pub fn scan(&self, family: Family, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let ours = self.changes.range((family, prefix.to_vec())..).take_while(|((at, key), _)| *at == family && key.starts_with(prefix));
+        let mut ours = ours.map(|((_, key), row)| (key, row)).peekable();
+        let mut rows: Vec<Row> = Vec::new();
+        let mut before = |rows: &mut Vec<Row>, until: Option<&[u8]>| {
+            while let Some((key, row)) = ours.next_if(|(key, _)| until.is_none_or(|until| key.as_slice() < until)) {
+                rows.extend(row.as_ref().map(|row| (key.clone(), row.clone())));
+            }
+        };
+        self.db.visit(family, prefix, prefix, |key, row| {
+            before(&mut rows, Some(key));
+            if !self.changes.contains_key(&(family, key.to_vec())) {
+                rows.push((key.to_vec(), row.to_vec()));
+            }
+            rows.len() < limit
+        })?;
+        if rows.len() < limit {
+            before(&mut rows, None);
+        }
+        rows.truncate(limit);
+        Ok(rows)
+    }
+
+    /// The batch must survive a power cut.
+    pub fn sync(&mut self) {
+        self.sync = true;
+    }
+
+    pub(super) fn commit(self) -> Result<(), StoreError> {
+        let mut batch = WriteBatch::default();
+        for ((family, key), row) in self.changes {
+            let family = self.db.family(family);
+            match row {
+                Some(row) => batch.put_cf(family, key, row),
+                None => batch.delete_cf(family, key),
+            }
+        }
+        self.db.write(batch, self.sync)
+    }
+}
+
+impl fmt::Debug for Txn<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Txn").field("changes", &self.changes.len()).field("sync", &self.sync).finish_non_exhaustive()
+    }
+}
+
+/// The first key that does not begin with `prefix`; `None` if there is no such key.
+fn after(prefix: &[u8]) -> Option<Vec<u8>> {
+    let last = prefix.iter().rposition(|byte| *byte != u8::MAX)?;
+    let mut end = prefix[..=last].to_vec();
+    end[last] += 1;
+    Some(end)
+}
+
+fn db_options(options: StoreOptions) -> Options {
+    let mut db = Options::default();
+    db.set_paranoid_checks(true);
+    // What is lost at the end of a damaged write-ahead log is read again from the logs: the cursor is lost with it.
+    db.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
+    db.set_db_write_buffer_size(options.write_buffer_bytes);
+    db.set_max_total_wal_size(u64::try_from(options.write_buffer_bytes).unwrap_or(u64::MAX).saturating_mul(2));
+    db.set_max_background_jobs(2);
+    db.set_max_open_files(MAX_OPEN_FILES.into());
+    db.set_bytes_per_sync(1 << 20); // table files reach the disk steadily instead of in one stall at their end
+    db.set_keep_log_file_num(4);
+    db.set_max_log_file_size(4 << 20);
+    db.set_stats_dump_period_sec(0);
+    db
+}
+
+fn families(options: StoreOptions) -> Vec<ColumnFamilyDescriptor> {
+    let cache = Cache::new_lru_cache(options.block_cache_bytes);
+    let default = ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Options::default());
+    let ours = Family::ALL.map(|family| ColumnFamilyDescriptor::new(family.name(), family_options(family, &cache, options)));
+    std::iter::once(default).chain(ours).collect()
+}
+
+fn family_options(family: Family, cache: &Cache, options: StoreOptions) -> Options {
+    let mut table = BlockBasedOptions::default();
+    table.set_block_cache(cache);
+    table.set_cache_index_and_filter_blocks(true);
+    table.set_pin_l0_filter_and_index_blocks_in_cache(true);
+    table.set_format_version(6);
+    let mut made = Options::default();
+    made.set_write_buffer_size((options.write_buffer_bytes / 2).max(1 << 20));
+    made.set_compression_type(DBCompressionType::Lz4);
+    match family {
+        // A row is a whole bundle; each is written once or twice and read rarely.
+        Family::Bundles => made.set_bottommost_compression_type(DBCompressionType::Zstd),
+        Family::Ledger | Family::Checks | Family::Findings => {
+            table.set_block_size(4 << 10); // rows are read one by one and far apart
+            table.set_bloom_filter(10.0, false);
+            table.set_whole_key_filtering(true);
+        }
+        _ => {}
+    }
+    made.set_block_based_table_factory(&table);
+    made
+}

@@ -1,0 +1,72 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn new_store() -> (tempfile::TempDir, Store) {
+    let dir = tempfile::tempdir().unwrap();
+    let store = Store::create(&dir.path().join("db"), StoreOptions::default()).unwrap();
+    (dir, store)
+}
+
+#[test]
+fn a_store_of_another_format_is_refused_and_not_changed() {
+    let (dir, store) = new_store();
+    store.db.set_format(FORMAT_VERSION + 1);
+    drop(store);
+    for _ in 0..2 {
+        let error = Store::open(&dir.path().join("db"), StoreOptions::default()).unwrap_err();
+        assert!(matches!(error, StoreError::Format { found } if found == FORMAT_VERSION + 1), "{error}");
+    }
+}
+
+#[test]
+fn what_was_written_is_there_after_opening_again() {
+    let (dir, store) = new_store();
+    store
+        .write(|txn| {
+            txn.put(Family::Checks, b"a".to_vec(), b"1".to_vec());
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    drop(store);
+    let store = Store::open(&dir.path().join("db"), StoreOptions::default()).unwrap();
+    assert_eq!(store.get(Family::Checks, b"a").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(store.get(Family::Ledger, b"a").unwrap(), None);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn a_batch_sees_the_rows_as_it_will_leave_them(
+        before in proptest::collection::btree_map(proptest::collection::vec(0u8..3, 0..4), any::<u8>(), 0..12),
+        changes in proptest::collection::vec((proptest::collection::vec(0u8..3, 0..4), proptest::option::of(any::<u8>())), 0..12),
+        prefix in proptest::collection::vec(0u8..3, 0..3),
+        limit in 1usize..8,
+    ) {
+        let (_dir, store) = new_store();
+        let mut model: BTreeMap<Vec<u8>, Vec<u8>> = before.iter().map(|(key, row)| (key.clone(), vec![*row])).collect();
+        store.write(|txn| {
+            before.iter().for_each(|(key, row)| txn.put(Family::Checks, key.clone(), vec![*row]));
+            txn.put(Family::Ledger, vec![0], vec![0]);
+            Ok::<_, StoreError>(())
+        }).unwrap();
+        let expected = |model: &BTreeMap<Vec<u8>, Vec<u8>>| -> Vec<Row> {
+            model.iter().filter(|(key, _)| key.starts_with(&prefix)).take(limit).map(|(key, row)| (key.clone(), row.clone())).collect()
+        };
+        store.write(|txn| {
+            for (key, row) in &changes {
+                match row {
+                    Some(row) => { txn.put(Family::Checks, key.clone(), vec![*row]); model.insert(key.clone(), vec![*row]); }
+                    None => { txn.delete(Family::Checks, key.clone()); model.remove(key); }
+                }
+            }
+            assert_eq!(txn.scan(Family::Checks, &prefix, limit).unwrap(), expected(&model));
+            Ok::<_, StoreError>(())
+        }).unwrap();
+        assert_eq!(store.scan(Family::Checks, &prefix, limit).unwrap(), expected(&model));
+    }
+}
