@@ -8,16 +8,16 @@
 mod file;
 
 use std::net::SocketAddr;
-use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serving::address::AddressRange;
+use serving::config::{at_most, connections, headers, limit, nonzero, ops_listen, path, positive, size, span};
 use serving::limits::Limit;
+use serving::listener::Bounds;
 use serving::messages::{MessagesSection, UnknownLevel};
 use serving::proxy::Proxies;
 use serving::tls::{HalfTls, TlsFiles};
-use serving::units::{ByteSize, Span};
 
 use crate::admission::{AdmissionOptions, QuotaLimits};
 use crate::gather::GatherOptions;
@@ -77,12 +77,8 @@ pub struct Http {
     pub public_url: Option<String>,
     /// Certificate and key.
     pub tls: Option<TlsFiles>,
-    /// Connections at once.
-    pub max_connections: usize,
-    /// Requests at once on one HTTP/2 connection.
-    pub max_streams: u32,
-    /// Bytes of headers of a request.
-    pub max_headers: u32,
+    /// The bounds of its connections.
+    pub bounds: Bounds,
     /// Bytes of bodies still arriving, of all requests together.
     pub body_memory: usize,
     /// Bytes of answers that clients have not taken yet, of all requests together.
@@ -93,18 +89,12 @@ pub struct Http {
     pub max_connections_per_client: u32,
     /// Addresses for which that limit does not hold: this machine, and the trusted proxies.
     pub many_connections: Vec<AddressRange>,
-    /// From connecting to the end of the first request's headers, and of the headers of each later one.
-    pub header_timeout: Duration,
     /// From the headers to the end of the body.
     pub body_timeout: Duration,
-    /// Without a request on an open connection.
-    pub idle_timeout: Duration,
     /// From a complete `POST /add` to its answer.
     pub add_timeout: Duration,
     /// How long a request for a receipt waits for a published head.
     pub receipt_timeout: Duration,
-    /// From the order to stop to the end of the last request.
-    pub drain_timeout: Duration,
     /// What others may cache the head for.
     pub checkpoint_max_age: Duration,
     /// Bytes of compressed bundles that are kept.
@@ -129,56 +119,15 @@ pub struct Ops {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("the configuration file {path} cannot be read; check the path and that this user may read it")]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// Not TOML, an unknown key, or a value of the wrong shape. The source names the line.
-    #[error("the configuration file {path} has a mistake; acta-log.example.toml shows every key")]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// Where, and what was expected.
-        source: Box<toml::de::Error>,
-    },
-    /// A number that has to be more than zero.
-    #[error("`{key}` is 0, which would stop the server from working; write a value above 0 or remove the line for the default")]
-    Zero {
-        /// The key with its section.
-        key: &'static str,
-    },
-    /// A number beyond what it may be.
-    #[error("`{key}` is too large; write at most {most}")]
-    TooLarge {
-        /// The key with its section.
-        key: &'static str,
-        /// The largest value.
-        most: u64,
-    },
-    /// A number below what anything works with.
-    #[error("`{key}` is too small: with less than {least} bytes no request of the largest size could ever be answered; write at least \"{}\"", ByteSize(*.least))]
-    TooSmall {
-        /// The key with its section.
-        key: &'static str,
-        /// The smallest value.
-        least: u64,
-    },
+    /// The file cannot be read, or has a value that no server could work with.
+    #[error(transparent)]
+    Common(#[from] serving::config::ConfigError),
     /// Certificate without key or key without certificate.
     #[error(transparent)]
     HalfTls(#[from] HalfTls),
     /// Not a web address.
     #[error("`http.public_url` is not a web address; write it as \"https://log.example.org\", without a slash at the end")]
     PublicUrl,
-    /// Not an address with a port.
-    #[error("`ops.listen` is not an address; write an address and a port such as \"127.0.0.1:9090\", or \"\" for no such listener")]
-    OpsListen,
-    /// Both listeners at one address.
-    #[error("`http.listen` and `ops.listen` are the same address; the operations listener needs a port of its own")]
-    SameListener,
     /// A message filter that cannot be parsed.
     #[error(transparent)]
     Level(#[from] UnknownLevel),
@@ -186,9 +135,6 @@ pub enum ConfigError {
 
 /// The longest time that a witness is waited for or left alone, in seconds.
 const MAX_WITNESS_SECONDS: u64 = 3600;
-
-/// No more connections than this: each takes a file descriptor and a few kilobytes.
-const MAX_CONNECTIONS: u32 = 1_000_000;
 
 /// The largest entry, for which the queue must have room when it is empty.
 const MIN_QUEUE: u64 = 64 << 10;
@@ -199,29 +145,19 @@ const MIN_BODY_MEMORY: u64 = 8 << 20;
 /// The largest bundle, 256 entries of 65,537 bytes with their lengths.
 const MIN_ANSWER_MEMORY: u64 = 17 << 20;
 
-/// Memory of the limiter: 20 bytes an address.
-const MAX_ADDRESSES: u32 = 16_777_216;
-
-/// Large enough for every real client, small enough that thousands of connections fit into memory.
-const MAX_HEADERS: u64 = 1 << 20;
-
-/// hyper's smallest buffer.
-const MIN_HEADERS: u64 = 8192;
-
 impl File {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        toml::from_str(&text).map_err(|source| ConfigError::Malformed { path: path.to_owned(), source: Box::new(source) })
+        Ok(serving::config::load(path, "acta-log.example.toml")?)
     }
 
     /// Joins file and flags, and checks every value.
     pub fn validate(self, flags: Flags) -> Result<Config, ConfigError> {
-        let ops = self.ops(&flags)?;
         let http = self.http(&flags)?;
-        if ops.listen == Some(http.listen) && http.listen.port() != 0 {
-            return Err(ConfigError::SameListener);
-        }
+        let ops = Ops {
+            listen: ops_listen(flags.ops_listen, &self.ops.listen, http.listen)?,
+            max_head_age: span("ops.max_head_age", self.ops.max_head_age)?,
+        };
         let log = Options {
             queue: QueueLimits {
                 entries: positive("queue.max_entries", self.queue.max_entries)?,
@@ -246,47 +182,39 @@ impl File {
         at_most("witnesses.min_interval", min_interval.0.as_secs(), MAX_WITNESS_SECONDS)?;
         at_most("witnesses.deadline", deadline.0.as_secs(), MAX_WITNESS_SECONDS)?;
         if *max_backlog == 0 {
-            return Err(ConfigError::Zero { key: "witnesses.max_backlog" });
+            return Err(serving::config::ConfigError::Zero { key: "witnesses.max_backlog" }.into());
         }
         let deadline = span("witnesses.deadline", *deadline)?;
         let options = GatherOptions { min_interval: min_interval.0, deadline, max_backlog: *max_backlog };
         Ok(Witnesses { options, authorities: path(authorities.clone()) })
     }
 
-    fn ops(&self, flags: &Flags) -> Result<Ops, ConfigError> {
-        let written = match self.ops.listen.as_str() {
-            "" => None,
-            text => Some(text.parse().map_err(|_| ConfigError::OpsListen)?),
-        };
-        Ok(Ops { listen: flags.ops_listen.or(written), max_head_age: span("ops.max_head_age", self.ops.max_head_age)? })
-    }
-
     fn http(&self, flags: &Flags) -> Result<Http, ConfigError> {
         let section = &self.http;
-        at_most("http.max_connections", section.max_connections.into(), MAX_CONNECTIONS.into())?;
-        at_most("http.max_headers", section.max_headers.0, MAX_HEADERS)?;
-        let max_headers = section.max_headers.0.max(MIN_HEADERS);
+        let bounds = Bounds {
+            connections: connections(section.max_connections)?,
+            streams: nonzero("http.max_streams", section.max_streams)?.get(),
+            headers: headers(section.max_headers)?,
+            header_timeout: span("http.header_timeout", section.header_timeout)?,
+            idle_timeout: span("http.idle_timeout", section.idle_timeout)?,
+            drain_timeout: span("http.drain_timeout", section.drain_timeout)?,
+        };
         Ok(Http {
             listen: flags.listen.unwrap_or(section.listen),
             public_url: public_url(&section.public_url)?,
             tls: self.tls.files()?,
-            max_connections: positive("http.max_connections", section.max_connections)?,
-            max_streams: nonzero("http.max_streams", section.max_streams)?.get(),
-            max_headers: u32::try_from(max_headers).expect("at most MAX_HEADERS"),
+            bounds,
             body_memory: size("http.body_memory", section.body_memory, MIN_BODY_MEMORY)?,
             answer_memory: size("http.answer_memory", section.answer_memory, MIN_ANSWER_MEMORY)?,
             max_requests: positive("http.max_requests", section.max_requests)?,
             max_connections_per_client: section.max_connections_per_client,
             many_connections: AddressRange::LOOPBACK.into_iter().chain(self.limits.trusted_proxies.iter().copied()).collect(),
-            header_timeout: span("http.header_timeout", section.header_timeout)?,
             body_timeout: span("http.body_timeout", section.body_timeout)?,
-            idle_timeout: span("http.idle_timeout", section.idle_timeout)?,
             add_timeout: span("http.add_timeout", section.add_timeout)?,
             receipt_timeout: span("http.receipt_timeout", section.receipt_timeout)?,
-            drain_timeout: span("http.drain_timeout", section.drain_timeout)?,
             checkpoint_max_age: self.checkpoint_max_age()?,
             compressed_cache: self.cache.compressed.0,
-            limit: self.limit()?,
+            limit: limit(self.limits.adds_per_second, ("limits.burst", self.limits.burst), self.limits.addresses)?,
             proxies: Proxies { trusted: self.limits.trusted_proxies.clone(), header: self.limits.forwarded_header },
         })
     }
@@ -297,48 +225,12 @@ impl File {
         at_most("cache.checkpoint_max_age", age.as_secs(), 10)?;
         Ok(age)
     }
-
-    fn limit(&self) -> Result<Option<Limit>, ConfigError> {
-        let Some(per_second) = NonZeroU32::new(self.limits.adds_per_second) else {
-            return Ok(None);
-        };
-        at_most("limits.addresses", self.limits.addresses.into(), MAX_ADDRESSES.into())?;
-        Ok(Some(Limit {
-            per_second,
-            burst: nonzero("limits.burst", self.limits.burst)?,
-            addresses: nonzero("limits.addresses", self.limits.addresses)?,
-        }))
-    }
 }
 
 impl Default for Config {
     fn default() -> Self {
         File::default().validate(Flags::default()).expect("a test validates the defaults")
     }
-}
-
-fn path(path: PathBuf) -> Option<PathBuf> {
-    (!path.as_os_str().is_empty()).then_some(path)
-}
-
-fn nonzero(key: &'static str, value: u32) -> Result<NonZeroU32, ConfigError> {
-    NonZeroU32::new(value).ok_or(ConfigError::Zero { key })
-}
-
-fn positive(key: &'static str, value: u32) -> Result<usize, ConfigError> {
-    Ok(usize::try_from(nonzero(key, value)?.get()).unwrap_or(usize::MAX))
-}
-
-fn size(key: &'static str, value: ByteSize, least: u64) -> Result<usize, ConfigError> {
-    if value.0 < least { Err(ConfigError::TooSmall { key, least }) } else { Ok(value.bytes()) }
-}
-
-fn span(key: &'static str, value: Span) -> Result<Duration, ConfigError> {
-    if value.0.is_zero() { Err(ConfigError::Zero { key }) } else { Ok(value.0) }
-}
-
-fn at_most(key: &'static str, value: u64, most: u64) -> Result<(), ConfigError> {
-    if value > most { Err(ConfigError::TooLarge { key, most }) } else { Ok(()) }
 }
 
 fn public_url(text: &str) -> Result<Option<String>, ConfigError> {

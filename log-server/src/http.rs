@@ -26,7 +26,7 @@ use hyper::{Method, Request};
 use quick_cache::sync::Cache;
 use serving::http_metrics::{HttpMetrics, Route};
 use serving::limits::Limiter;
-use serving::listener::{self, Bounds, Clients};
+use serving::listener::{self, Clients};
 use serving::response::Answer;
 use serving::{body, response};
 use tlog::tiles::Resource;
@@ -61,14 +61,7 @@ pub async fn serve<S: Store>(
     metrics: HttpMetrics,
     shutdown: impl Future<Output = ()>,
 ) {
-    let bounds = Bounds {
-        connections: config.max_connections,
-        streams: config.max_streams,
-        headers: config.max_headers,
-        header_timeout: config.header_timeout,
-        idle_timeout: config.idle_timeout,
-        drain_timeout: config.drain_timeout,
-    };
+    let bounds = config.bounds;
     let counters = metrics.connections.clone();
     let clients = Clients::new(config.max_connections_per_client, config.many_connections.clone());
     let site = Arc::new(Site::new(log, config, metrics));

@@ -17,7 +17,7 @@ use tlog::policy::Policy;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::config::{Config, Http};
+use crate::config::Config;
 use crate::data_dir::DataDir;
 use crate::gather::{self, Clock, GatherMetrics, Gathering, HttpError, UnusablePolicy};
 use crate::log::{Log, WriteSide};
@@ -89,10 +89,16 @@ const LAST_COMMIT: Duration = Duration::from_secs(30);
 
 /// Opens the log in `dir`, serves it until `shutdown` resolves, then drains: requests that have begun are answered, what waits is
 /// committed. `ready` is told the addresses once the listeners are open. Returns early, with the error, when the write side fails.
-pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(
+    dir: &DataDir,
+    mut config: Config,
+    ready: impl FnOnce(Addresses),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     // Before anything else: a listener that says it listens shall be able to.
     let tls = config.http.tls.as_ref().map(serving::tls::load).transpose()?;
-    let max_connections = files::room_for_connections(config.http.max_connections, u64::try_from(MAX_OPEN_FILES).unwrap_or(0));
+    config.http.bounds.connections =
+        files::room_for_connections(config.http.bounds.connections, u64::try_from(MAX_OPEN_FILES).unwrap_or(0));
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let (log, mut write_side) = start(dir, &config, &registry, &metrics)?;
@@ -119,8 +125,7 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
         tokio::spawn(served);
     }
     let http_metrics = http::metrics(&registry)?;
-    let config = Http { max_connections, ..config.http };
-    let served = http::serve(log.clone(), public, tls, config, http_metrics, until_closed(stopping));
+    let served = http::serve(log.clone(), public, tls, config.http, http_metrics, until_closed(stopping));
     let served = tokio::spawn(served);
     let failed = tokio::select! {
         ended = write_side.ended() => Some(ended),

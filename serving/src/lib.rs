@@ -2,8 +2,8 @@
 //!
 //! A server hands a [`listener`] a handler and its bounds: so many connections, so long for headers, so many bytes. The handler reads
 //! [`body`] and client ([`proxy`], [`limits`]), and makes an answer ([`response`]); [`http_metrics`] counts connections and requests.
-//! Beside it runs the operators' listener ([`ops`]) with metrics and health. [`address`], [`units`] and [`messages`] are the parts of
-//! configuration files that all of them share, [`tls`] reads certificates, [`authorities`] whose to believe, [`files`] keeps connections
+//! Beside it runs the operators' listener ([`ops`]) with metrics and health. [`config`] reads configuration files and checks their values;
+//! [`address`], [`units`] and [`messages`] are the parts of them that all servers share. [`tls`] reads certificates, [`authorities`] whose to believe, [`files`] keeps connections
 //! from taking the store's file descriptors. [`program`] is the process around it, [`directory`] the lock of its data.
 //!
 //! Invariant: nothing from outside makes a server hold more than its bounds, in memory, in connections, or in time. Statuses and texts are
@@ -12,6 +12,7 @@
 pub mod address;
 pub mod authorities;
 pub mod body;
+pub mod config;
 pub mod directory;
 pub mod files;
 pub mod http_metrics;

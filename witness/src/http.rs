@@ -25,7 +25,7 @@ use hyper::http::request::Parts;
 use hyper::{Method, Request, StatusCode};
 use serving::http_metrics::{HttpMetrics, Route};
 use serving::limits::Limiter;
-use serving::listener::{self, Bounds, Clients};
+use serving::listener::{self, Clients};
 use serving::response::{self, Answer, plain, public};
 use serving::{body, proxy};
 use tlog::witness::MAX_REQUEST;
@@ -56,14 +56,7 @@ pub async fn serve<S: Store>(
     shutdown: impl Future<Output = ()>,
 ) {
     let config = &site.config;
-    let bounds = Bounds {
-        connections: config.max_connections,
-        streams: config.max_streams,
-        headers: config.max_headers,
-        header_timeout: config.header_timeout,
-        idle_timeout: config.idle_timeout,
-        drain_timeout: config.drain_timeout,
-    };
+    let bounds = config.bounds;
     let clients = Clients::new(config.max_connections_per_client, config.many_connections.clone());
     let counters = site.metrics.connections.clone();
     let handler = move |peer: IpAddr, request: Request<Incoming>| {

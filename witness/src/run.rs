@@ -18,7 +18,7 @@ use tokio::sync::watch;
 
 use crate::anchor::{Anchor, AnchorError};
 use crate::bastion::{Bastion, BastionError, BastionMetrics};
-use crate::config::{Config, Http};
+use crate::config::Config;
 use crate::cosigner::{Clock, Cosigner, Parts, WriteSide};
 use crate::data_dir::{DataDir, LockError};
 use crate::evidence::Evidences;
@@ -120,12 +120,17 @@ impl Operations for Witness {
 
 /// Opens the witness in `dir`, serves it until `shutdown` resolves, then drains: requests that have begun are answered, what waits is
 /// stored. `ready` is told the addresses once the listeners are open. Returns early, with the error, when the store fails.
-pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
+pub async fn run(
+    dir: &DataDir,
+    mut config: Config,
+    ready: impl FnOnce(Addresses),
+    shutdown: impl Future<Output = ()>,
+) -> Result<(), RunError> {
     // Before anything else: a listener that says it listens shall be able to, and a signal to reload must not kill what starts.
     let hangup = signal(SignalKind::hangup()).map_err(RunError::Signals)?;
     let tls = config.http.tls.as_ref().map(serving::tls::load).transpose()?;
     let bastion = bastion(dir, &config)?;
-    let max_connections = files::room_for_connections(config.http.max_connections, MAX_OPEN_FILES.into());
+    config.http.bounds.connections = files::room_for_connections(config.http.bounds.connections, MAX_OPEN_FILES.into());
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let http_metrics = http::metrics(&registry)?;
@@ -149,8 +154,8 @@ pub async fn run(dir: &DataDir, config: Config, ready: impl FnOnce(Addresses), s
         tokio::spawn(ops::serve(listener, witness, instruments, until_closed(operations_stopping)));
     }
     let reloading = tokio::spawn(reload_on(hangup, logs, metrics));
-    let (drain_timeout, streams) = (config.http.drain_timeout, config.http.max_streams);
-    let site = Arc::new(Site::new(cosigner, Http { max_connections, ..config.http }, http_metrics));
+    let (drain_timeout, streams) = (config.http.bounds.drain_timeout, config.http.bounds.streams);
+    let site = Arc::new(Site::new(cosigner, config.http, http_metrics));
     let passed_on = bastion.zip(bastion_metrics);
     let passed_on = passed_on.map(|(bastion, metrics)| tokio::spawn(bastion.serve(Arc::clone(&site), metrics, streams, stopping.clone())));
     let served = tokio::spawn(http::serve(site, public, tls, until_closed(stopping)));

@@ -12,7 +12,7 @@ const SHORT: Duration = Duration::from_millis(100);
 
 #[tokio::test]
 async fn a_connection_that_does_not_say_what_it_wants_is_closed() {
-    let server = Server::with(|http| http.header_timeout = SHORT).await;
+    let server = Server::with(|http| http.bounds.header_timeout = SHORT).await;
     let openings: [&[u8]; 6] =
         [b"", b"G", b"PRI * HT", b"GET / HTTP/1.1\r\nhost: a\r\nx: ", b"\r\n\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"];
     let mut clients = Vec::new();
@@ -30,7 +30,7 @@ async fn a_connection_that_does_not_say_what_it_wants_is_closed() {
 
 #[tokio::test]
 async fn headers_letter_by_letter_do_not_keep_a_connection_open() {
-    let server = Server::with(|http| http.header_timeout = SHORT).await;
+    let server = Server::with(|http| http.bounds.header_timeout = SHORT).await;
     let mut client = server.connect().await;
     client.send("GET / HTTP/1.1\r\n").await;
     soon(async {
@@ -45,7 +45,7 @@ async fn headers_letter_by_letter_do_not_keep_a_connection_open() {
 
 #[tokio::test]
 async fn slow_headers_of_a_later_request_are_cut_off_too() {
-    let server = Server::with(|http| http.header_timeout = SHORT).await;
+    let server = Server::with(|http| http.bounds.header_timeout = SHORT).await;
     let mut client = server.connect().await;
     assert_eq!(client.get("/checkpoint").await.status, 200);
     client.send("GET /checkpoint HTTP/1.1\r\nhost").await;
@@ -54,7 +54,7 @@ async fn slow_headers_of_a_later_request_are_cut_off_too() {
 
 #[tokio::test]
 async fn a_connection_that_is_idle_for_too_long_is_closed() {
-    let server = Server::with(|http| http.idle_timeout = SHORT).await;
+    let server = Server::with(|http| http.bounds.idle_timeout = SHORT).await;
     let mut client = server.connect().await;
     for _ in 0..2 {
         assert_eq!(client.get("/checkpoint").await.status, 200);
@@ -66,8 +66,8 @@ async fn a_connection_that_is_idle_for_too_long_is_closed() {
 #[tokio::test]
 async fn waiting_for_an_answer_is_not_idle() {
     let server = Server::with(|http| {
-        http.header_timeout = SHORT;
-        http.idle_timeout = SHORT;
+        http.bounds.header_timeout = SHORT;
+        http.bounds.idle_timeout = SHORT;
     })
     .await;
     server.log.store().plan(Fault::Block);
@@ -138,7 +138,7 @@ async fn a_body_of_unknown_length_counts_as_it_grows() {
 
 #[tokio::test]
 async fn headers_are_bounded_in_bytes_and_number() {
-    let server = Server::with(|http| http.max_headers = 8192).await;
+    let server = Server::with(|http| http.bounds.headers = 8192).await;
     let mut client = server.connect().await;
     let _ = client.try_send(format!("GET / HTTP/1.1\r\nhost: a\r\nx: {}\r\n\r\n", "y".repeat(20_000))).await;
     assert_eq!(client.answer(false).await.status, 431);
@@ -150,7 +150,7 @@ async fn headers_are_bounded_in_bytes_and_number() {
 
 #[tokio::test]
 async fn no_more_connections_than_configured_are_served_at_once() {
-    let server = Server::with(|http| http.max_connections = 2).await;
+    let server = Server::with(|http| http.bounds.connections = 2).await;
     let mut first = server.connect().await;
     let mut second = server.connect().await;
     assert_eq!(first.get("/checkpoint").await.status, 200);
@@ -184,7 +184,7 @@ async fn requests_sent_at_once_are_answered_in_order() {
 
 #[tokio::test]
 async fn garbage_harms_nobody_else() {
-    let server = Server::with(|http| http.header_timeout = SHORT).await;
+    let server = Server::with(|http| http.bounds.header_timeout = SHORT).await;
     let mut other = server.connect().await;
     let mut openings: Vec<Vec<u8>> = vec![
         b"\0\0\0\0".to_vec(),
@@ -223,8 +223,8 @@ async fn garbage_harms_nobody_else() {
 #[tokio::test]
 async fn a_client_that_does_not_take_its_answer_is_cut_off() {
     let server = Server::with(|http| {
-        http.header_timeout = SHORT;
-        http.idle_timeout = SHORT;
+        http.bounds.header_timeout = SHORT;
+        http.bounds.idle_timeout = SHORT;
     })
     .await;
     let entries = (0..=255_u8).map(|n| bytes::Bytes::from(vec![n; 65_535]));
@@ -268,8 +268,8 @@ async fn http_2_streams_that_are_opened_and_reset_at_once_end_the_connection() {
 #[tokio::test]
 async fn an_idle_http_2_connection_is_closed_although_it_answers_pings() {
     let server = Server::with(|http| {
-        http.header_timeout = SHORT;
-        http.idle_timeout = SHORT;
+        http.bounds.header_timeout = SHORT;
+        http.bounds.idle_timeout = SHORT;
     })
     .await;
     let mut client: Client = server.connect().await;

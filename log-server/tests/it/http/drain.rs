@@ -41,7 +41,7 @@ async fn requests_that_have_begun_are_answered_and_nothing_new_is_accepted() {
 
 #[tokio::test]
 async fn what_is_not_done_by_the_deadline_is_cut_off() {
-    let mut server = Server::with(|http| http.drain_timeout = Duration::from_millis(50)).await;
+    let mut server = Server::with(|http| http.bounds.drain_timeout = Duration::from_millis(50)).await;
     server.log.store().plan(Fault::Block);
     let mut client = server.connect().await;
     client.send("POST /add HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n\r\na").await;

@@ -75,7 +75,7 @@ async fn http_2_without_tls_adds_and_reads() {
 
 #[tokio::test]
 async fn many_requests_share_one_http_2_connection() {
-    let server = Server::with(|http| http.max_streams = 10).await;
+    let server = Server::with(|http| http.bounds.streams = 10).await;
     let mut sender = over(TcpStream::connect(server.address).await.unwrap()).await;
     // Once the client has an answer it knows how many requests it may send at once.
     assert_eq!(send(&mut sender, "GET", "/checkpoint", "").await.status(), 200);
@@ -95,7 +95,7 @@ async fn many_requests_share_one_http_2_connection() {
 
 #[tokio::test]
 async fn headers_of_http_2_are_bounded_too() {
-    let server = Server::with(|http| http.max_headers = 8192).await;
+    let server = Server::with(|http| http.bounds.headers = 8192).await;
     let mut sender = over(TcpStream::connect(server.address).await.unwrap()).await;
     // Only our own limit is asked here: this client does not look at what the server announces.
     let request = |length: usize| {
@@ -167,7 +167,7 @@ async fn a_client_without_tls_at_a_tls_port_is_sent_away() {
     let (files, certificate) = certificate(&dir);
     let server = Server::with(|http| {
         http.tls = Some(files);
-        http.header_timeout = Duration::from_millis(100);
+        http.bounds.header_timeout = Duration::from_millis(100);
     })
     .await;
     let mut plain = server.connect().await;
