@@ -21,8 +21,17 @@
 //! | [`finding`] | what a monitor can find: codes, severity, explanations |
 //! | [`findings`] | which findings are open, and the sequence of events that everything outward follows |
 //! | [`check`] | how a check is written |
+//! | [`config`] | the configuration file |
+//! | [`state_dir`] | what lies where |
+//! | [`logs`] | how far each log was followed, and its entries |
+//! | [`run`] | all of it together |
 
 pub mod check;
+pub mod clock;
+pub mod config;
 pub mod finding;
 pub mod findings;
+pub mod logs;
+pub mod run;
+pub mod state_dir;
 pub mod store;

@@ -1,0 +1,165 @@
+//! The state directory of a monitor: what lies where, and the lock that keeps a second process out.
+//!
+//! ```text
+//! DIR/db/         the store (RocksDB): what is followed, and all that was found
+//! DIR/evidence/   what convicts a log, or shows what it served; to be given to others
+//! DIR/search/     the search index; may be removed, it is made anew from the store
+//! DIR/lock        held while a process works on the directory; its number is in it
+//! ```
+//!
+//! Nothing in it is secret. Whoever can write to it can make the monitor overlook things.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use serving::directory::sync_parent;
+
+use crate::store::{Store, StoreError, StoreOptions};
+
+pub use serving::directory::{Lock, LockError};
+
+/// A state directory, not yet locked.
+#[derive(Clone, Debug)]
+pub struct StateDir {
+    root: PathBuf,
+}
+
+/// A state directory that somebody works on: its store, and the lock as long as this lives.
+#[derive(Debug)]
+pub struct OpenState {
+    /// The store.
+    pub store: Store,
+    /// Held until this is dropped. Dropped after the store.
+    _lock: Lock,
+}
+
+/// A state directory cannot be used.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StateError {
+    /// There is none.
+    #[error("{} does not hold the state of a monitor: make it with `acta-monitor init`, or name the right directory", .0.display())]
+    None(PathBuf),
+    /// There is something else.
+    #[error("{} is not empty and does not hold the state of a monitor: name another directory", .0.display())]
+    NotOurs(PathBuf),
+    /// It is in use.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// A directory cannot be made or read.
+    #[error("cannot use {}: {error}", path.display())]
+    Io {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl StateDir {
+    /// The state directory at `root`.
+    pub fn new(root: impl Into<PathBuf>) -> Self {
+        StateDir { root: root.into() }
+    }
+
+    /// The directory itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// Where the store is.
+    pub fn db(&self) -> PathBuf {
+        self.root.join("db")
+    }
+
+    /// Where evidence is kept.
+    pub fn evidence(&self) -> PathBuf {
+        self.root.join("evidence")
+    }
+
+    /// Where the search index is.
+    pub fn search(&self) -> PathBuf {
+        self.root.join("search")
+    }
+
+    /// Opens what is there.
+    pub fn open(&self, options: StoreOptions) -> Result<OpenState, StateError> {
+        // Looked at before the lock, which would make a file in a directory that is not ours.
+        if !Store::is_present(&self.db()) {
+            return Err(StateError::None(self.root.clone()));
+        }
+        let lock = self.lock()?;
+        self.make(&self.evidence())?;
+        Ok(OpenState { store: Store::open(&self.db(), options)?, _lock: lock })
+    }
+
+    /// Opens what is there, or begins anew in a directory that is empty or not there yet.
+    pub fn open_or_create(&self, options: StoreOptions) -> Result<OpenState, StateError> {
+        if Store::is_present(&self.db()) {
+            return self.open(options);
+        }
+        self.make(&self.root)?;
+        // A start that was cut short may have left these. Nobody else has a directory with just these names.
+        let ours = |name: &std::ffi::OsStr| ["db", "lock", "evidence", "search"].iter().any(|ours| name == *ours);
+        let entries = fs::read_dir(&self.root).map_err(|error| self.failed(&self.root, error))?;
+        for entry in entries {
+            let name = entry.map_err(|error| self.failed(&self.root, error))?.file_name();
+            if !ours(&name) {
+                return Err(StateError::NotOurs(self.root.clone()));
+            }
+        }
+        let lock = self.lock()?;
+        self.make(&self.evidence())?;
+        let store = Store::create(&self.db(), options)?;
+        sync_parent(&self.db()).and_then(|()| sync_parent(&self.root)).map_err(|error| self.failed(&self.root, error))?;
+        Ok(OpenState { store, _lock: lock })
+    }
+
+    fn lock(&self) -> Result<Lock, LockError> {
+        let mut lock = Lock::take(&self.root, "acta-monitor")?;
+        lock.write_process().map_err(|error| LockError::Io { root: self.root.clone(), error })?;
+        Ok(lock)
+    }
+
+    fn make(&self, path: &Path) -> Result<(), StateError> {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| self.failed(path, error))
+    }
+
+    #[allow(clippy::unused_self, reason = "reads like the other steps")]
+    fn failed(&self, path: &Path, error: io::Error) -> StateError {
+        StateError::Io { path: path.to_owned(), error }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use super::*;
+
+    #[test]
+    fn a_directory_is_made_once_and_opened_by_one_process_at_a_time() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path().join("state"));
+        assert!(matches!(state.open(StoreOptions::default()), Err(StateError::None(_))));
+        assert!(!state.root().exists(), "looking makes nothing");
+        let open = state.open_or_create(StoreOptions::default()).unwrap();
+        assert!(matches!(state.open_or_create(StoreOptions::default()), Err(StateError::Lock(LockError::Held { .. }))));
+        drop(open);
+        state.open(StoreOptions::default()).unwrap();
+    }
+
+    #[test]
+    fn a_directory_with_other_things_in_it_is_left_alone() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("thesis.txt"), "mine").unwrap();
+        let state = StateDir::new(dir.path());
+        assert!(matches!(state.open_or_create(StoreOptions::default()), Err(StateError::NotOurs(_))));
+        assert!(!state.db().exists() && !dir.path().join("lock").exists());
+    }
+}
