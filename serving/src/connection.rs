@@ -4,7 +4,10 @@
 //! takes an answer at no less than [`LEAST_TAKEN`] a period. If not, it is closed in the polite way of its protocol, and a moment later
 //! for good. Bytes that come in do not count: a client that sends a letter now and then is what the watch is for. On the contrary: with
 //! HTTP/1, bytes that come in between requests begin a request, and there is a time by which it has to be there.
+//!
+//! A stream, which is an answer without a length, says little for long; there it is enough that the client takes anything at all.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
 use std::pin::{Pin, pin};
@@ -13,9 +16,10 @@ use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::service::service_fn;
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -25,7 +29,6 @@ use tokio::time::{Instant, sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::listener::{Bounds, Counters};
-use crate::response::Answer;
 
 /// How many bytes of answers a client has to take in a period without a request. Less than that is not reading.
 const LEAST_TAKEN: u64 = 64 << 10;
@@ -49,6 +52,7 @@ pub(crate) struct Connection<H> {
 struct Activity {
     requests: AtomicU64,
     in_progress: AtomicUsize,
+    streams: AtomicUsize,
     written: AtomicU64,
     /// Milliseconds after [`Activity::start`], and one more, at which the headers began that are not complete; 0 if there are none.
     headers_since: AtomicU64,
@@ -76,10 +80,11 @@ struct Seen {
     written: u64,
 }
 
-impl<H, F> Connection<H>
+impl<H, F, B> Connection<H>
 where
     H: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Unpin + Send + 'static,
 {
     /// Serves it to its end.
     pub(crate) async fn serve(mut self, stream: TcpStream) {
@@ -103,10 +108,11 @@ where
             let activity = Arc::clone(&activity);
             move |request: Request<Incoming>| {
                 let (answer, in_progress) = (handler(peer, request), InProgress::begin(&activity));
+                let activity = Arc::clone(&activity);
                 async move {
-                    let answer = answer.await;
+                    let answer = answer.await.map(|body| Counted::new(body, &activity));
                     drop(in_progress);
-                    Ok::<Answer, std::convert::Infallible>(answer)
+                    Ok::<_, Infallible>(answer)
                 }
             }
         });
@@ -156,6 +162,7 @@ impl Activity {
         Activity {
             requests: AtomicU64::new(0),
             in_progress: AtomicUsize::new(0),
+            streams: AtomicUsize::new(0),
             written: AtomicU64::new(0),
             headers_since: AtomicU64::new(0),
             protocol: AtomicU8::new(UNKNOWN),
@@ -195,7 +202,8 @@ impl Activity {
         let now = Seen { requests: self.requests.load(Ordering::Relaxed), written: self.written.load(Ordering::Relaxed) };
         let before = std::mem::replace(seen, now);
         let answering = self.in_progress.load(Ordering::Relaxed) > 0;
-        !answering && now.requests == before.requests && now.written - before.written < LEAST_TAKEN
+        let least = if self.streams.load(Ordering::Relaxed) > 0 { 1 } else { LEAST_TAKEN };
+        !answering && now.requests == before.requests && now.written - before.written < least
     }
 }
 
@@ -226,7 +234,49 @@ impl Drop for InProgress {
     }
 }
 
-/// A stream whose written bytes are counted.
+/// The body of an answer, which counts as a stream until it is dropped if its length is not known.
+struct Counted<B> {
+    body: B,
+    _stream: Option<Streaming>,
+}
+
+/// Counts a stream until it is dropped.
+struct Streaming(Arc<Activity>);
+
+impl<B: Body> Counted<B> {
+    fn new(body: B, activity: &Arc<Activity>) -> Self {
+        let stream = body.size_hint().exact().is_none().then(|| {
+            activity.streams.fetch_add(1, Ordering::Relaxed);
+            Streaming(Arc::clone(activity))
+        });
+        Counted { body, _stream: stream }
+    }
+}
+
+impl<B: Body + Unpin> Body for Counted<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+impl Drop for Streaming {
+    fn drop(&mut self) {
+        self.0.streams.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection whose written bytes are counted.
 struct Watched<T> {
     stream: T,
     activity: Arc<Activity>,
@@ -277,3 +327,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         self.stream.is_write_vectored()
     }
 }
+
+#[cfg(test)]
+mod tests;

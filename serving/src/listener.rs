@@ -7,13 +7,15 @@
 //!
 //! The end: no new connections, every request that has begun is answered, and whatever is not done by the deadline is cut off.
 
+use std::convert::Infallible;
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Request;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use hyper::body::{Body, Incoming};
+use hyper::{Request, Response};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use prometheus::{IntCounter, IntGauge};
@@ -24,7 +26,6 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 
 use crate::connection;
-use crate::response::Answer;
 
 pub use crate::clients::Clients;
 
@@ -69,7 +70,10 @@ const CONNECTION_WINDOW: u32 = 512 << 10;
 const SEND_BUFFER: usize = 64 << 10;
 
 /// Accepts connections until `shutdown` resolves, then drains. `handler` answers one request of a client.
-pub async fn run<H, F>(
+///
+/// An answer whose length is not known when it begins is a stream. It is not idle as long as its client takes some of it in each
+/// [`Bounds::idle_timeout`], so it has to say something that often, and to end by itself when it is time to stop.
+pub async fn run<H, F, B>(
     listener: TcpListener,
     tls: Option<TlsAcceptor>,
     bounds: Bounds,
@@ -79,7 +83,8 @@ pub async fn run<H, F>(
     shutdown: impl Future<Output = ()>,
 ) where
     H: Fn(IpAddr, Request<Incoming>) -> F + Clone + Send + Sync + 'static,
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = Response<B>> + Send + 'static,
+    B: Body<Data = Bytes, Error = Infallible> + Unpin + Send + 'static,
 {
     let builder = Arc::new(builder(&bounds));
     let room = Arc::new(Semaphore::new(bounds.connections));
