@@ -25,6 +25,7 @@
 //! | [`state_dir`] | what lies where |
 //! | [`logs`] | how far each log was followed, and its entries |
 //! | [`run`] | all of it together |
+//! | [`outside`] | the one client for addresses that strangers or the configuration name |
 
 pub mod check;
 pub mod clock;
@@ -32,6 +33,7 @@ pub mod config;
 pub mod finding;
 pub mod findings;
 pub mod logs;
+pub mod outside;
 pub mod run;
 pub mod state_dir;
 pub mod store;
