@@ -7,6 +7,7 @@
 
 use decision::ledger::Finding as Refusal;
 use decision::statement::Statement;
+use decision::types::{IssuerId, Number, Relation};
 use jiff::Timestamp;
 use tlog::{Hash, LeafIndex};
 
@@ -44,8 +45,23 @@ pub struct Judged<'a> {
     pub statement: Option<&'a Statement>,
     /// Why the log should have refused it; `None` if it counts, and in logs that take in any bytes.
     pub refusal: Option<&'a Refusal>,
+    /// The earlier decisions and annotations that it relates to, in its own order, as the ledger has them; empty if it was refused.
+    pub related: &'a [Related],
     /// When it was published.
     pub published: Published,
+}
+
+/// An earlier decision or annotation that a statement relates to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Related {
+    /// How.
+    pub rel: Relation,
+    /// Where it is.
+    pub index: LeafIndex,
+    /// Whose it is.
+    pub issuer: IssuerId,
+    /// Its number.
+    pub number: Number,
 }
 
 /// When an entry was first covered by a published head.
@@ -119,7 +135,12 @@ impl<'t, 's> Rows<'t, 's> {
 
     /// At most `limit` rows whose keys begin with `prefix`, in the order of their keys.
     pub fn scan(&self, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
-        let rows = self.txn.scan(Family::Checks, &self.key(prefix), limit)?;
+        self.scan_from(prefix, prefix, limit)
+    }
+
+    /// The same from the key `from` on, which begins with `prefix`.
+    pub fn scan_from(&self, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let rows = self.txn.scan_from(Family::Checks, &self.key(prefix), &self.key(from), limit)?;
         Ok(rows.into_iter().map(|(key, row)| (key[self.prefix.len()..].to_vec(), row)).collect())
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-/// A length of time: a whole number and `ms`, `s`, `m` or `h`.
+/// A length of time: a whole number and `ms`, `s`, `m`, `h`, or `d` for 24 hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Span(pub Duration);
@@ -18,7 +18,7 @@ pub struct ByteSize(pub u64);
 
 /// What was written is not a [`Span`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a length of time; write a whole number and a unit, such as \"500ms\", \"10s\", \"5m\" or \"1h\"")]
+#[error("this is not a length of time; write a whole number and a unit, such as \"500ms\", \"10s\", \"5m\", \"1h\" or \"30d\"")]
 pub struct MalformedSpan;
 
 /// What was written is not a [`ByteSize`].
@@ -27,7 +27,7 @@ pub struct MalformedSpan;
 pub struct MalformedSize;
 
 /// Milliseconds in each unit, largest first: printing takes the first that divides.
-const SPANS: [(&str, u64); 4] = [("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+const SPANS: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
 
 /// Bytes in each unit, largest first.
 const SIZES: [(&str, u64); 4] = [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)];
@@ -70,14 +70,14 @@ impl FromStr for ByteSize {
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let milliseconds = u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX);
-        let (number, unit) = print(milliseconds, &SPANS);
+        let (number, unit) = print(milliseconds, &SPANS, "s");
         write!(f, "{number}{unit}")
     }
 }
 
 impl fmt::Display for ByteSize {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (number, unit) = print(self.0, &SIZES);
+        let (number, unit) = print(self.0, &SIZES, "KiB");
         write!(f, "{number} {unit}")
     }
 }
@@ -118,9 +118,10 @@ fn parse(text: &str, units: &[(&str, u64)]) -> Option<u64> {
     number.parse::<u64>().ok()?.checked_mul(*factor)
 }
 
-fn print<'a>(value: u64, units: &[(&'a str, u64)]) -> (u64, &'a str) {
-    let (name, factor) = units.iter().find(|(_, factor)| value != 0 && value.is_multiple_of(*factor)).unwrap_or(&units[2]);
-    (value / factor, name)
+/// The number and the largest unit that says it exactly; nothing at all is said in the unit `of_zero`.
+fn print<'a>(value: u64, units: &[(&'a str, u64)], of_zero: &'a str) -> (u64, &'a str) {
+    let exact = units.iter().find(|(_, factor)| value != 0 && value.is_multiple_of(*factor));
+    exact.map_or((0, of_zero), |(name, factor)| (value / factor, *name))
 }
 
 #[cfg(test)]
@@ -129,7 +130,7 @@ mod tests {
 
     #[test]
     fn what_is_printed_parses_to_the_same() {
-        for text in ["0s", "1ms", "1500ms", "10s", "5m", "1h", "36h"] {
+        for text in ["0s", "1ms", "1500ms", "10s", "5m", "1h", "36h", "7d"] {
             assert_eq!(text.parse::<Span>().map(|span| span.to_string()), Ok(text.to_owned()));
         }
         for text in ["0 KiB", "1 B", "1025 B", "16 KiB", "64 MiB", "3 GiB"] {

@@ -182,7 +182,12 @@ impl<'s> Txn<'s> {
 
     /// At most `limit` rows whose keys begin with `prefix`, in the order of their keys, as this batch will leave them.
     pub fn scan(&self, family: Family, prefix: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
-        let ours = self.changes.range((family, prefix.to_vec())..).take_while(|((at, key), _)| *at == family && key.starts_with(prefix));
+        self.scan_from(family, prefix, prefix, limit)
+    }
+
+    /// The same from the key `from` on, which begins with `prefix`.
+    pub fn scan_from(&self, family: Family, prefix: &[u8], from: &[u8], limit: usize) -> Result<Vec<Row>, StoreError> {
+        let ours = self.changes.range((family, from.to_vec())..).take_while(|((at, key), _)| *at == family && key.starts_with(prefix));
         let mut ours = ours.map(|((_, key), row)| (key, row)).peekable();
         let mut rows: Vec<Row> = Vec::new();
         let mut before = |rows: &mut Vec<Row>, until: Option<&[u8]>| {
@@ -190,7 +195,7 @@ impl<'s> Txn<'s> {
                 rows.extend(row.as_ref().map(|row| (key.clone(), row.clone())));
             }
         };
-        self.db.visit(family, prefix, prefix, |key, row| {
+        self.db.visit(family, prefix, from, |key, row| {
             before(&mut rows, Some(key));
             if !self.changes.contains_key(&(family, key.to_vec())) {
                 rows.push((key.to_vec(), row.to_vec()));

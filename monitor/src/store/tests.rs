@@ -45,6 +45,7 @@ proptest! {
         before in proptest::collection::btree_map(proptest::collection::vec(0u8..3, 0..4), any::<u8>(), 0..12),
         changes in proptest::collection::vec((proptest::collection::vec(0u8..3, 0..4), proptest::option::of(any::<u8>())), 0..12),
         prefix in proptest::collection::vec(0u8..3, 0..3),
+        rest in proptest::collection::vec(0u8..3, 0..3),
         limit in 1usize..8,
     ) {
         let (_dir, store) = new_store();
@@ -65,6 +66,10 @@ proptest! {
                 }
             }
             assert_eq!(txn.scan(Family::Checks, &prefix, limit).unwrap(), expected(&model));
+            let from = [prefix.as_slice(), &rest].concat();
+            let after = model.iter().filter(|(key, _)| key.starts_with(&prefix) && **key >= from).take(limit);
+            let after: Vec<Row> = after.map(|(key, row)| (key.clone(), row.clone())).collect();
+            assert_eq!(txn.scan_from(Family::Checks, &prefix, &from, limit).unwrap(), after);
             Ok::<_, StoreError>(())
         }).unwrap();
         assert_eq!(store.scan(Family::Checks, &prefix, limit).unwrap(), expected(&model));
