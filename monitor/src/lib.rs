@@ -26,14 +26,21 @@
 //! | [`logs`] | how far each log was followed, and its entries |
 //! | [`run`] | all of it together |
 //! | [`outside`] | the one client for addresses that strangers or the configuration name |
+//! | [`search`] | full-text search over what was read |
+//! | [`http`] | what the monitor answers: a page, JSON, a feed, heads |
+
+#[allow(dead_code, reason = "its resources come next")]
+mod api;
 
 pub mod check;
 pub mod clock;
 pub mod config;
 pub mod finding;
 pub mod findings;
+pub mod http;
 pub mod logs;
 pub mod outside;
 pub mod run;
+pub mod search;
 pub mod state_dir;
 pub mod store;
