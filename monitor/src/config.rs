@@ -13,9 +13,11 @@ use std::path::{Path, PathBuf};
 
 use acta_client::source::{Authority, CaFileError, read_ca_file};
 use serving::messages::{MessagesSection, UnknownLevel};
+use serving::tls::HalfTls;
 use serving::units::ByteSize;
 
 use crate::store::StoreOptions;
+use crate::{http, search};
 
 pub use file::{File, MonitorSection, OpsSection, StoreSection};
 pub use logs::{LogConfigError, LogSection, LogSettings};
@@ -30,6 +32,10 @@ pub struct Config {
     pub logs: Vec<LogSettings>,
     /// Certificate authorities to believe besides the web's.
     pub authorities: Vec<Authority>,
+    /// The public listener.
+    pub http: http::Settings,
+    /// Full-text search.
+    pub search: search::Settings,
     /// The operations listener's address and port, if there is one.
     pub ops_listen: Option<SocketAddr>,
     /// The store's memory.
@@ -78,6 +84,15 @@ pub enum ConfigError {
     /// A log that cannot be followed.
     #[error(transparent)]
     Log(#[from] LogConfigError),
+    /// Certificate without key or key without certificate.
+    #[error(transparent)]
+    HalfTls(#[from] HalfTls),
+    /// `[http]` cannot be used.
+    #[error(transparent)]
+    Http(#[from] http::SettingsError),
+    /// `[search]` cannot be used.
+    #[error(transparent)]
+    Search(#[from] search::SettingsError),
     /// A message filter that cannot be parsed.
     #[error(transparent)]
     Level(#[from] UnknownLevel),
@@ -99,9 +114,12 @@ impl File {
         if self.monitor.state.as_os_str().is_empty() {
             return Err(ConfigError::NoState);
         }
+        let ops_listen = self.ops_listen()?;
         let ca_file = Some(&self.monitor.ca_file).filter(|path| !path.as_os_str().is_empty());
         Ok(Config {
-            ops_listen: self.ops_listen()?,
+            ops_listen,
+            http: http::Settings { tls: self.tls.files()?, ..self.http.validate()? },
+            search: self.search.validate()?,
             logs: logs::validate(&self.log)?,
             authorities: ca_file.map(|path| read_ca_file(path)).transpose()?.unwrap_or_default(),
             store: StoreOptions {

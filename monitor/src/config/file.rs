@@ -4,9 +4,11 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use serving::messages::MessagesSection;
+use serving::tls::TlsSection;
 use serving::units::ByteSize;
 
 use super::LogSection;
+use crate::{http, search};
 
 /// The configuration file as it is written. Each key has a default, so the empty file is a configuration: of a monitor that follows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -16,6 +18,12 @@ pub struct File {
     pub monitor: MonitorSection,
     /// The logs to follow.
     pub log: Vec<LogSection>,
+    /// The listener for everybody.
+    pub http: http::Section,
+    /// Its certificate, for a monitor without a proxy before it.
+    pub tls: TlsSection,
+    /// Full-text search.
+    pub search: search::Section,
     /// The listener for whoever runs the monitor.
     pub ops: OpsSection,
     /// The store's memory.
