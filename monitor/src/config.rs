@@ -17,7 +17,7 @@ use serving::tls::HalfTls;
 use serving::units::ByteSize;
 
 use crate::store::StoreOptions;
-use crate::{http, search};
+use crate::{documents, http, ocds, rules, search};
 
 pub use file::{File, MonitorSection, OpsSection, StoreSection};
 pub use logs::{LogConfigError, LogSection, LogSettings};
@@ -36,6 +36,12 @@ pub struct Config {
     pub http: http::Settings,
     /// Full-text search.
     pub search: search::Settings,
+    /// Rules and watch lists.
+    pub rules: rules::Settings,
+    /// Red flags of procurement.
+    pub ocds: ocds::Settings,
+    /// Documents.
+    pub documents: documents::Settings,
     /// The operations listener's address and port, if there is one.
     pub ops_listen: Option<SocketAddr>,
     /// The store's memory.
@@ -93,6 +99,15 @@ pub enum ConfigError {
     /// `[search]` cannot be used.
     #[error(transparent)]
     Search(#[from] search::SettingsError),
+    /// A rule or a watch list cannot be used.
+    #[error(transparent)]
+    Rules(#[from] rules::SettingsError),
+    /// `[ocds]` cannot be used.
+    #[error(transparent)]
+    Ocds(#[from] ocds::SettingsError),
+    /// `[documents]` cannot be used.
+    #[error(transparent)]
+    Documents(#[from] documents::SettingsError),
     /// A message filter that cannot be parsed.
     #[error(transparent)]
     Level(#[from] UnknownLevel),
@@ -116,12 +131,16 @@ impl File {
         }
         let ops_listen = self.ops_listen()?;
         let ca_file = Some(&self.monitor.ca_file).filter(|path| !path.as_os_str().is_empty());
+        let authorities = ca_file.map(|path| read_ca_file(path)).transpose()?.unwrap_or_default();
         Ok(Config {
             ops_listen,
+            rules: rules::Section { rules: self.rule, watches: self.watch }.validate()?,
+            ocds: self.ocds.validate()?,
+            documents: self.documents.validate(&authorities)?,
             http: http::Settings { tls: self.tls.files()?, ..self.http.validate()? },
             search: self.search.validate()?,
             logs: logs::validate(&self.log)?,
-            authorities: ca_file.map(|path| read_ca_file(path)).transpose()?.unwrap_or_default(),
+            authorities,
             store: StoreOptions {
                 block_cache_bytes: size("store.cache", self.store.cache)?,
                 write_buffer_bytes: size("store.write_buffer", self.store.write_buffer)?,

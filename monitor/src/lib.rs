@@ -25,6 +25,9 @@
 //! | [`state_dir`] | what lies where |
 //! | [`logs`] | how far each log was followed, and its entries |
 //! | [`run`] | all of it together |
+//! | [`rules`] | rules and watch lists that the monitor's user wrote |
+//! | [`ocds`] | red flags of public procurement |
+//! | [`documents`] | whether documents are what decisions say |
 //! | [`outside`] | the one client for addresses that strangers or the configuration name |
 //! | [`search`] | full-text search over what was read |
 //! | [`http`] | what the monitor answers: a page, JSON, a feed, heads |
@@ -35,11 +38,14 @@ mod api;
 pub mod check;
 pub mod clock;
 pub mod config;
+pub mod documents;
 pub mod finding;
 pub mod findings;
 pub mod http;
 pub mod logs;
+pub mod ocds;
 pub mod outside;
+pub mod rules;
 pub mod run;
 pub mod search;
 pub mod state_dir;

@@ -8,7 +8,7 @@ use serving::tls::TlsSection;
 use serving::units::ByteSize;
 
 use super::LogSection;
-use crate::{http, search};
+use crate::{documents, http, ocds, rules, search};
 
 /// The configuration file as it is written. Each key has a default, so the empty file is a configuration: of a monitor that follows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,14 @@ pub struct File {
     pub tls: TlsSection,
     /// Full-text search.
     pub search: search::Section,
+    /// Rules in CEL.
+    pub rule: Vec<rules::RuleSection>,
+    /// Watch lists.
+    pub watch: Vec<rules::WatchSection>,
+    /// Red flags of procurement.
+    pub ocds: ocds::Section,
+    /// Documents.
+    pub documents: documents::Section,
     /// The listener for whoever runs the monitor.
     pub ops: OpsSection,
     /// The store's memory.
