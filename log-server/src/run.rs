@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,11 +9,10 @@ use std::time::Duration;
 use prometheus::Registry;
 use serving::files;
 use serving::ops::{self, OpsMetrics};
-use serving::program::Addresses;
+use serving::program::{Addresses, ListenError, Listeners, until_closed};
 use serving::tls::TlsError;
 use tlog::key::VerifierKey;
 use tlog::policy::Policy;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::config::Config;
@@ -57,8 +55,8 @@ pub enum RunError {
     #[error(transparent)]
     Witnesses(#[from] HttpError),
     /// A listener cannot be opened.
-    #[error("cannot listen on {0}: {1}. Choose another address with --listen or --ops-listen")]
-    Listen(SocketAddr, io::Error),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -102,30 +100,21 @@ pub async fn run(
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let (log, mut write_side) = start(dir, &config, &registry, &metrics)?;
-    let public = listen(config.http.listen).await?;
-    let operations = match config.ops.listen {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
-    let address = |listener: &TcpListener, asked| listener.local_addr().map_err(|error| RunError::Listen(asked, error));
-    ready(Addresses {
-        public: address(&public, config.http.listen)?,
-        tls: config.http.tls.is_some(),
-        operations: operations.as_ref().map(|listener| address(listener, config.http.listen)).transpose()?,
-    });
+    let listeners = Listeners::open(config.http.listen, config.ops.listen, tls.is_some()).await?;
+    ready(listeners.addresses);
 
     let (stop, stopping) = watch::channel(());
     // Whoever watches the operations listener is answered to the end: that it drains is what they want to know.
     let (_stop_operations, operations_stopping) = watch::channel(());
     let watcher = tokio::spawn(disk::watch(log.clone(), dir.root().to_owned(), config.min_free_disk));
-    if let Some(listener) = operations {
+    if let Some(listener) = listeners.operations {
         let committed = metrics.tree_size.clone();
         let operations = LogOperations::new(log.clone(), config.ops, &registry, committed)?;
         let served = ops::serve(listener, operations, OpsMetrics::new("acta_log", registry.clone())?, until_closed(operations_stopping));
         tokio::spawn(served);
     }
     let http_metrics = http::metrics(&registry)?;
-    let served = http::serve(log.clone(), public, tls, config.http, http_metrics, until_closed(stopping));
+    let served = http::serve(log.clone(), listeners.public, tls, config.http, http_metrics, until_closed(stopping));
     let served = tokio::spawn(served);
     let failed = tokio::select! {
         ended = write_side.ended() => Some(ended),
@@ -191,13 +180,4 @@ pub fn check_policy(path: PathBuf, text: &[u8], key: &VerifierKey) -> Result<Pol
         return Err(RunError::PolicyWithoutLog { path, key: Box::new(key.clone()) });
     }
     Ok(policy)
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|error| RunError::Listen(address, error))
-}
-
-/// Resolves when the other end is dropped.
-async fn until_closed(mut stopping: watch::Receiver<()>) {
-    while stopping.changed().await.is_ok() {}
 }

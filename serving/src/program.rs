@@ -1,10 +1,13 @@
-//! A server as a process: its threads, the order to stop it, and the lines that scripts wait for.
+//! A server as a process: its threads, its listeners, the order to stop it, and the lines that scripts wait for.
 
 use std::future::Future;
 use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use crate::signals::told_to_stop;
 
@@ -24,6 +27,22 @@ pub struct Addresses {
     /// The operations listener.
     pub operations: Option<SocketAddr>,
 }
+
+/// A server's listeners. Who connects waits until they are served.
+#[derive(Debug)]
+pub struct Listeners {
+    /// The one for everybody.
+    pub public: TcpListener,
+    /// The one for whoever runs the server, if it has one.
+    pub operations: Option<TcpListener>,
+    /// Where they are.
+    pub addresses: Addresses,
+}
+
+/// A listener cannot be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {0}: {1}. Choose another address with --listen or --ops-listen")]
+pub struct ListenError(SocketAddr, io::Error);
 
 /// A server could not be run, or ended over an error.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +73,30 @@ impl Addresses {
     }
 }
 
+impl Listeners {
+    /// Opens them; port 0 takes a free one. `tls` says whether the public one shall speak TLS.
+    pub async fn open(public: SocketAddr, operations: Option<SocketAddr>, tls: bool) -> Result<Self, ListenError> {
+        let (public, public_address) = listen(public).await?;
+        let (operations, operations_address) = match operations {
+            Some(address) => listen(address).await.map(|(listener, address)| (Some(listener), Some(address)))?,
+            None => (None, None),
+        };
+        Ok(Listeners { public, operations, addresses: Addresses { public: public_address, tls, operations: operations_address } })
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+    let failed = |error| ListenError(address, error);
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let address = listener.local_addr().map_err(failed)?;
+    Ok((listener, address))
+}
+
+/// Resolves when the other end is dropped.
+pub async fn until_closed(mut stopping: watch::Receiver<()>) {
+    while stopping.changed().await.is_ok() {}
+}
+
 /// Runs `server` until it ends; it is told when to. `name` is the program's, for messages.
 pub fn run<E, F: Future<Output = Result<(), E>>>(name: &'static str, server: impl FnOnce(Shutdown) -> F) -> Result<(), ProgramError<E>> {
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ProgramError::Threads)?;
@@ -63,4 +106,27 @@ pub fn run<E, F: Future<Output = Result<(), E>>>(name: &'static str, server: imp
     });
     runtime.shutdown_timeout(LAST_READS);
     ended
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[tokio::test]
+    async fn listeners_take_free_ports_and_an_address_that_is_taken_is_named() {
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let Listeners { public, operations, addresses } = Listeners::open(free, Some(free), true).await.unwrap();
+        assert_eq!(
+            (addresses.public, addresses.operations),
+            (public.local_addr().unwrap(), Some(operations.unwrap().local_addr().unwrap()))
+        );
+        let taken = addresses.public;
+        for (public, operations) in [(taken, None), (free, Some(taken))] {
+            let refusal = Listeners::open(public, operations, false).await.unwrap_err().to_string();
+            assert!(refusal.contains(&taken.to_string()) && refusal.contains("--listen"), "{refusal}");
+        }
+        assert!(Listeners::open(free, None, false).await.unwrap().operations.is_none());
+    }
 }

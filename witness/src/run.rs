@@ -2,7 +2,6 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,9 +9,8 @@ use std::time::{Duration, Instant};
 use prometheus::Registry;
 use serving::files;
 use serving::ops::{self, Operations, OpsMetrics};
-use serving::program::Addresses;
+use serving::program::{Addresses, ListenError, Listeners, until_closed};
 use serving::tls::TlsError;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
 
@@ -61,8 +59,8 @@ pub enum RunError {
     #[error(transparent)]
     Logs(#[from] LogsError),
     /// A listener cannot be opened.
-    #[error("cannot listen on {0}: {1}. Choose another address with --listen or --ops-listen")]
-    Listen(SocketAddr, io::Error),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -136,18 +134,13 @@ pub async fn run(
     let http_metrics = http::metrics(&registry)?;
     let bastion_metrics = bastion.is_some().then(|| BastionMetrics::new(&registry)).transpose()?;
     let (cosigner, write_side, logs) = start(dir, &config, &metrics)?;
-    let public = listen(config.http.listen).await?;
-    let operations = match config.ops_listen {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
-    let address = |listener: &TcpListener| listener.local_addr().map_err(|error| RunError::Listen(config.http.listen, error));
-    ready(Addresses { public: address(&public)?, tls: tls.is_some(), operations: operations.as_ref().map(address).transpose()? });
+    let listeners = Listeners::open(config.http.listen, config.ops_listen, tls.is_some()).await?;
+    ready(listeners.addresses);
 
     let (stop, stopping) = watch::channel(());
     // Whoever watches the operations listener is answered to the end: that it drains is what they want to know.
     let (_stop_operations, operations_stopping) = watch::channel(());
-    if let Some(listener) = operations {
+    if let Some(listener) = listeners.operations {
         let (logs, metrics) = (Arc::clone(&logs), Arc::clone(&metrics));
         let witness = Witness { logs, metrics, bastion: bastion_metrics.clone(), draining: stopping.clone() };
         let instruments = OpsMetrics::new("acta_witness", registry.clone())?;
@@ -158,7 +151,7 @@ pub async fn run(
     let site = Arc::new(Site::new(cosigner, config.http, http_metrics));
     let passed_on = bastion.zip(bastion_metrics);
     let passed_on = passed_on.map(|(bastion, metrics)| tokio::spawn(bastion.serve(Arc::clone(&site), metrics, streams, stopping.clone())));
-    let served = tokio::spawn(http::serve(site, public, tls, until_closed(stopping)));
+    let served = tokio::spawn(http::serve(site, listeners.public, tls, until_closed(stopping)));
     let failed = tokio::select! {
         error = write_side.failed() => Some(error),
         () = shutdown => None,
@@ -254,13 +247,4 @@ async fn reload_on(mut hangup: Signal, logs: Arc<Logs>, metrics: Arc<Metrics>) {
             Err(error) => tracing::error!("the logs stay as they were, over a defect of acta-witness, please report it: {error}"),
         }
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|error| RunError::Listen(address, error))
-}
-
-/// Resolves when the other end is dropped.
-async fn until_closed(mut stopping: watch::Receiver<()>) {
-    while stopping.changed().await.is_ok() {}
 }
