@@ -3,58 +3,28 @@
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+use processes::{Program, Server};
 
 mod statements;
 mod witnesses;
 
 pub(crate) const ORIGIN: &str = "end.test/log";
 
-/// The server's program, which cargo builds for its own package's tests only.
-pub(crate) fn acta_log() -> PathBuf {
+fn acta() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_acta"))
+}
+
+/// The server's program.
+pub(crate) fn acta_log() -> Program {
     beside_acta("acta-log")
 }
 
 /// A program of another package.
-fn beside_acta(program: &str) -> PathBuf {
-    let acta = Path::new(env!("CARGO_BIN_EXE_acta"));
-    let path = acta.with_file_name(program);
-    assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` before this test, or `make test`", path.display());
-    path
-}
-
-/// A running server; killed when dropped.
-pub(crate) struct Log {
-    child: Child,
-    pub(crate) url: String,
-}
-
-impl Log {
-    fn start(directory: &Path, listen: &str, more: &[&str]) -> Self {
-        Log::start_program(&acta_log(), directory, listen, more)
-    }
-
-    /// Also a witness is started so.
-    fn start_program(program: &Path, directory: &Path, listen: &str, more: &[&str]) -> Self {
-        let mut serve = Command::new(program);
-        serve.args(["serve", "--listen", listen, "--dir"]).arg(directory).args(more);
-        let mut child = serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().expect("the server says where it listens").unwrap();
-        Log { child, url: line.strip_prefix("listening on ").unwrap().to_owned() }
-    }
-
-    fn address(&self) -> &str {
-        self.url.split_once("://").unwrap().1
-    }
-}
-
-impl Drop for Log {
-    fn drop(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
+fn beside_acta(program: &str) -> Program {
+    Program::beside(env!("CARGO_BIN_EXE_acta"), program)
 }
 
 pub(crate) struct Desk {
@@ -76,7 +46,7 @@ impl Desk {
 
     /// Makes a log.
     pub(crate) fn init(&self, args: &[&str]) {
-        let init = self.run(acta_log(), &[&["init", "--dir", "log", "--origin", ORIGIN], args].concat());
+        let init = self.run(&acta_log(), &[&["init", "--dir", "log", "--origin", ORIGIN], args].concat());
         assert!(init.status.success(), "{init:?}");
     }
 
@@ -84,24 +54,24 @@ impl Desk {
         self.dir.path().join(name)
     }
 
-    pub(crate) fn serve(&self) -> Log {
-        Log::start(&self.path("log"), "127.0.0.1:0", &[])
+    pub(crate) fn serve(&self) -> Server {
+        acta_log().serve(&self.path("log"), &[])
     }
 
-    fn command(&self, program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Command {
-        let mut command = Command::new(program);
-        command.args(args).current_dir(self.dir.path()).stdin(Stdio::null()).env_remove("ACTA_LOG").env_remove("ACTA_POLICY");
+    fn command(&self, program: &Program, args: &[&str]) -> Command {
+        let mut command = program.command();
+        command.args(args).current_dir(self.dir.path()).env_remove("ACTA_LOG").env_remove("ACTA_POLICY");
         command.env("HOME", self.dir.path()).env_remove("XDG_CACHE_HOME").env_remove("XDG_STATE_HOME");
         command
     }
 
-    pub(crate) fn run(&self, program: impl AsRef<std::ffi::OsStr>, args: &[&str]) -> Output {
+    pub(crate) fn run(&self, program: &Program, args: &[&str]) -> Output {
         self.command(program, args).output().unwrap()
     }
 
     /// Runs `acta` and gives what it printed, if it ended as expected.
     pub(crate) fn acta(&self, status: i32, args: &[&str]) -> String {
-        let output = self.run(env!("CARGO_BIN_EXE_acta"), args);
+        let output = self.run(&acta(), args);
         assert_eq!(output.status.code(), Some(status), "acta {args:?}: {output:?}");
         String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
     }
@@ -163,11 +133,11 @@ fn decisions_go_in_and_receipts_come_out_that_verify_without_the_log() {
 fn a_log_killed_in_the_middle_ends_with_each_decision_once() {
     let desk = Desk::new();
     let log = desk.serve();
-    let address = log.address().to_owned();
+    let address = log.address.to_string();
     desk.write_lines("in.jsonl", (0..2000).map(decision));
     let url = log.url.clone();
     let args = ["publish", "--log", &url, "--policy", "log/policy", "--receipts", "receipts", "--wait", "60", "-v", "in.jsonl"];
-    let mut publish = desk.command(env!("CARGO_BIN_EXE_acta"), &args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut publish = desk.command(&acta(), &args).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(publish.stdout.take().unwrap()).lines();
     let mut log = Some(log);
     for _ in 0..3 {
@@ -177,7 +147,7 @@ fn a_log_killed_in_the_middle_ends_with_each_decision_once() {
         }
         // SIGKILL.
         drop(log.take());
-        log = Some(Log::start(&desk.path("log"), &address, &[]));
+        log = Some(acta_log().serve_at(&address, &desk.path("log"), &[]));
     }
     let rest = lines.map(Result::unwrap).last().unwrap();
     assert!(publish.wait().unwrap().success(), "{rest}");
@@ -193,7 +163,7 @@ fn an_exported_log_is_read_and_a_change_in_it_is_found() {
     desk.write_lines("in.jsonl", (0..600).map(decision));
     desk.acta_at(0, &log.url, &["publish", "--receipts", "receipts", "in.jsonl"]);
     drop(log);
-    let export = desk.run(acta_log(), &["export", "--dir", "log", "--out", "tree"]);
+    let export = desk.run(&acta_log(), &["export", "--dir", "log", "--out", "tree"]);
     assert!(export.status.success(), "{export:?}");
     assert!(desk.acta_at(0, "tree", &["audit"]).contains("All of its 600 entries"));
     desk.acta_at(0, "tree", &["prove", "599", "--out", "599.tlog-proof"]);
@@ -218,7 +188,7 @@ fn a_log_that_is_away_or_not_the_one_meant_is_told_apart() {
     assert!(desk.acta_at(3, &nobody, &publish).contains("did not answer"));
     desk.acta_at(3, &format!("{}/elsewhere", log.url), &["checkpoint"]);
     // The policy of another log of the same name: nothing is sent.
-    let init = desk.run(acta_log(), &["init", "--dir", "other", "--origin", ORIGIN, "--admission", "open"]);
+    let init = desk.run(&acta_log(), &["init", "--dir", "other", "--origin", ORIGIN, "--admission", "open"]);
     assert!(init.status.success());
     let wrong = ["publish", "--log", &log.url, "--policy", "other/policy", "--receipts", "receipts", "in.jsonl"];
     assert!(desk.acta(1, &wrong).contains("nothing was published"));
@@ -251,7 +221,7 @@ fn the_demo_ends_well_and_leaves_nothing_running() {
     fs::write(desk.path("strict"), policy.replace("group witnesses 2 ", "group witnesses 3 ")).unwrap();
     let short = desk.acta(1, &["verify", "--policy", "strict", receipt]);
     assert!(short.contains("`witnesses` has 2 of the 3 that it needs") && short.contains("east.example did not"), "{short}");
-    let mut demo = desk.command(env!("CARGO_BIN_EXE_acta"), &["demo", "--dir", "demo"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut demo = desk.command(&acta(), &["demo", "--dir", "demo"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(demo.stdout.take().unwrap()).lines().map(Result::unwrap);
     let running = lines.find(|line| line.contains("A log is running")).unwrap();
     let url = running.split_whitespace().find(|word| word.starts_with("http://")).unwrap().to_owned();
@@ -289,8 +259,8 @@ fn https_needs_an_authority_that_is_trusted() {
     let file = |name: &str| desk.path(name).display().to_string();
     let config = format!("[tls]\ncertificate = {:?}\nkey = {:?}\n", file("certificate.pem"), file("tls.key"));
     fs::write(desk.path("log.toml"), config).unwrap();
-    let log = Log::start(&desk.path("log"), "127.0.0.1:0", &["--config", &file("log.toml")]);
-    let url = format!("https://localhost:{}", log.address().rsplit_once(':').unwrap().1);
+    let log = acta_log().serve(&desk.path("log"), &["--config", &file("log.toml")]);
+    let url = format!("https://localhost:{}", log.address.port());
     assert!(desk.acta_at(0, &url, &["checkpoint", "--ca", "certificate.pem"]).contains(ORIGIN));
     desk.write_lines("in.jsonl", (0..50).map(decision));
     desk.acta_at(0, &url, &["publish", "--ca", "certificate.pem", "--receipts", "receipts", "in.jsonl"]);

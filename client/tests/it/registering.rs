@@ -8,17 +8,18 @@ use acta_client::source::{Options, Source};
 use acta_client::submit::{Added, Writer};
 use acta_client::verified::VerifiedLog;
 use decision::statement::Draft;
+use processes::Server;
 use serde_json::{Value, json};
 use tlog::LeafIndex;
 use tlog::policy::Policy;
 
-use crate::end_to_end::{Desk, Log, ORIGIN};
+use crate::end_to_end::{Desk, ORIGIN};
 use crate::world::{World, vkey, with};
 
 /// A log of statements with three registrars, two of whom must sign.
 struct Office {
     desk: Desk,
-    log: Log,
+    log: Server,
 }
 
 impl Office {
@@ -181,7 +182,7 @@ fn nothing_is_sent_to_another_log_than_the_statement_names() {
 }
 
 /// Writes the verifier keys of the world's registrars, and makes and serves a log with them.
-fn serve_world(desk: &Desk, admission: &str) -> Log {
+fn serve_world(desk: &Desk, admission: &str) -> Server {
     let files: Vec<_> = World::registrars().iter().enumerate().map(|(at, key)| (format!("r{at}.vkey"), vkey(key))).collect();
     files.iter().for_each(|(name, vkey)| fs::write(desk.path(name), vkey).unwrap());
     let names: Vec<_> = files.iter().map(|(name, _)| name.as_str()).collect();
@@ -189,7 +190,7 @@ fn serve_world(desk: &Desk, admission: &str) -> Log {
     desk.serve()
 }
 
-async fn open(log: &Log, policy: &Policy) -> VerifiedLog {
+async fn open(log: &Server, policy: &Policy) -> VerifiedLog {
     let location: Location = log.url.parse().unwrap();
     VerifiedLog::open(Source::new(&location, &Options::default()).unwrap(), policy).await.unwrap()
 }

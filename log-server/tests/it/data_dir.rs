@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use crate::process::{Connection, ORIGIN, Server, acta_log, good, init, refused};
+use crate::process::{Connection, ORIGIN, Server, acta_log, good, init, program, refused};
 
 /// A log of `count` entries that is not running.
 fn log_of(count: u64) -> (tempfile::TempDir, PathBuf) {
@@ -210,7 +210,7 @@ fn a_refused_start_leaves_what_can_still_be_rescued() {
 #[test]
 fn more_connections_than_files_do_not_stop_the_log() {
     let (_home, dir) = log_of(1);
-    let server = Server::try_start_under(&["sh", "-c", "ulimit -n 400; exec \"$0\" \"$@\""], &dir, &[]).unwrap();
+    let server = Server::try_start_as(&program().under(&["sh", "-c", "ulimit -n 400; exec \"$0\" \"$@\""]), &dir, &[]).unwrap();
     let held: Vec<_> = (0..500).map_while(|_| Connection::to(server.address).ok()).collect();
     drop(held.into_iter().take(100).collect::<Vec<_>>()); // so that one more gets its turn
     let mut connection = server.connect();

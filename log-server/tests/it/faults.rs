@@ -1,23 +1,11 @@
-//! Real system calls that fail: a sync with an input/output error, a disk without room.
-//!
-//! These need `strace`, and the right to mount a file system in memory. Where a machine lacks them the tests say so loudly and pass;
-//! with `ACTA_REQUIRE_FAULTS=1`, as in CI, that is a failure.
+//! Real system calls that fail, see [`processes::faults`]: a sync with an input/output error, a disk without room.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use crate::process::{Server, good, init};
+use processes::faults::{SmallDisk, syncs_can_fail};
 
-/// Whether the machine can do what a test needs; if not, says so.
-fn can(what: &str, probe: &mut Command) -> bool {
-    let can = probe.output().is_ok_and(|output| output.status.success());
-    if !can {
-        assert!(std::env::var_os("ACTA_REQUIRE_FAULTS").is_none(), "{what} is required here");
-        println!("SKIPPED: this test needs {what}");
-    }
-    can
-}
+use crate::process::{Server, good, init, program};
 
 /// Adds entries until the server refuses one or goes away; gives those that were acknowledged.
 fn add_until_it_fails(server: &Server, first: u64, most: u64) -> HashMap<Vec<u8>, u64> {
@@ -45,7 +33,7 @@ fn check(dir: &Path, more: &[&str], acknowledged: &HashMap<Vec<u8>, u64>) {
 
 #[test]
 fn a_sync_that_fails_ends_the_process_and_acknowledges_nothing() {
-    if !can("strace", Command::new("strace").args(["-qq", "-e", "trace=none", "true"])) {
+    if !syncs_can_fail() {
         return;
     }
     let home = tempfile::tempdir().unwrap();
@@ -55,9 +43,7 @@ fn a_sync_that_fails_ends_the_process_and_acknowledges_nothing() {
     // A commit has two syncs, the store's and the anchor's; strace counts for each thread. So this fails each in its turn, and the
     // first of them, and some while the log opens.
     for nth in [1, 2, 3, 4, 9, 10] {
-        let inject = format!("fdatasync,fsync:error=EIO:when={nth}+");
-        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "--inject", &inject];
-        match Server::try_start_under(&strace, &dir, &[]) {
+        match Server::try_start_as(&program().with_failing_syncs(nth), &dir, &[]) {
             Err(told) => assert!(!told.contains("panicked"), "{told}"),
             Ok(mut server) => {
                 let first = u64::try_from(acknowledged.len()).unwrap() + nth * 1000;
@@ -72,33 +58,15 @@ fn a_sync_that_fails_ends_the_process_and_acknowledges_nothing() {
     assert!(acknowledged.len() >= 8, "some commits succeeded before their syncs failed: {}", acknowledged.len());
 }
 
-/// A file system in memory of a few megabytes; unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Option<Self> {
-        std::fs::create_dir(&at).unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=12m", "tmpfs"]).arg(&at);
-        can("the right to mount a file system", &mut mount).then_some(SmallDisk(at))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_full_disk_acknowledges_nothing_and_a_restart_goes_on_once_there_is_room() {
     let home = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(home.path().join("disk")) else { return };
+    let Some(disk) = SmallDisk::mount(home.path().join("disk"), 12) else { return };
     let config = home.path().join("acta-log.toml");
     std::fs::write(&config, "log.min_free_disk = '1 B'\n").unwrap();
-    let dir = disk.0.join("log");
+    let dir = disk.path().join("log");
     init(&dir);
-    let ballast = disk.0.join("ballast");
+    let ballast = disk.path().join("ballast");
     std::fs::write(&ballast, vec![1; 6 << 20]).unwrap();
 
     let more = ["--config", config.to_str().unwrap()];
@@ -116,8 +84,8 @@ fn a_full_disk_acknowledges_nothing_and_a_restart_goes_on_once_there_is_room() {
 #[test]
 fn a_nearly_full_disk_stops_intake_before_anything_breaks() {
     let home = tempfile::tempdir().unwrap();
-    let Some(disk) = SmallDisk::mount(home.path().join("disk")) else { return };
-    let dir = disk.0.join("log");
+    let Some(disk) = SmallDisk::mount(home.path().join("disk"), 12) else { return };
+    let dir = disk.path().join("log");
     init(&dir);
     // the whole disk is smaller than the free space that is asked for unless configured
     let mut server = Server::start(&dir, &[]);

@@ -1,30 +1,34 @@
-//! The real `acta-log`, started, talked to and killed.
+//! The real `acta-log`, started and talked to.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::Output;
 use std::time::Duration;
+
+use processes::Program;
 
 pub(crate) const ORIGIN: &str = "log.test/2026";
 
+/// `acta-log` itself.
+pub(crate) fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_acta-log"))
+}
+
 /// Runs `acta-log` to its end.
 pub(crate) fn acta_log(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_acta-log")).args(args).stdin(Stdio::null()).output().unwrap()
+    program().run(args)
 }
 
 /// Runs `acta-log`, which must end well, and gives what it printed.
 pub(crate) fn good(args: &[&str]) -> String {
-    let output = acta_log(args);
-    assert!(output.status.success(), "acta-log {args:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    program().good(args)
 }
 
 /// Runs `acta-log`, which must refuse with exit code 1, and gives what it printed to both outputs.
 pub(crate) fn refused(args: &[&str]) -> String {
-    let output = acta_log(args);
-    assert_eq!(output.status.code(), Some(1), "acta-log {args:?}: {output:?}");
-    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    program().refused(args)
 }
 
 pub(crate) fn init(dir: &Path) {
@@ -32,88 +36,37 @@ pub(crate) fn init(dir: &Path) {
 }
 
 /// A running `acta-log serve`. It is killed when dropped.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    /// The operations listener.
-    pub(crate) operations: SocketAddr,
-}
+pub(crate) struct Server(processes::Server);
 
 impl Server {
     /// Starts the log in `dir` on free ports and waits until it listens.
     pub(crate) fn start(dir: &Path, more: &[&str]) -> Self {
-        Server::try_start(dir, more).unwrap_or_else(|refusal| panic!("acta-log serve did not start: {refusal}"))
+        Server(program().serve(dir, more))
     }
 
     /// As [`Server::start`]; gives what it printed if it ends instead.
     pub(crate) fn try_start(dir: &Path, more: &[&str]) -> Result<Self, String> {
-        Server::try_start_under(&[], dir, more)
+        Server::try_start_as(&program(), dir, more)
     }
 
-    /// As [`Server::try_start`], with another program running it.
-    pub(crate) fn try_start_under(wrapper: &[&str], dir: &Path, more: &[&str]) -> Result<Self, String> {
-        let words = [wrapper, &[env!("CARGO_BIN_EXE_acta-log")]].concat();
-        let mut child = Command::new(words[0])
-            .args(&words[1..])
-            .args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--dir"])
-            .arg(dir)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut address = |prefix: &str| Some(lines.next()?.unwrap().strip_prefix(prefix)?.parse().unwrap());
-        let addresses = address("listening on http://").and_then(|public| Some((public, address("operations on http://")?)));
-        match addresses {
-            Some((address, operations)) => Ok(Server { child, address, operations }),
-            None => {
-                let mut told = String::new();
-                child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-                assert_eq!(child.wait().unwrap().code(), Some(1), "{told}");
-                Err(told)
-            }
-        }
+    /// As [`Server::try_start`], with `acta-log` run in some other way.
+    pub(crate) fn try_start_as(program: &Program, dir: &Path, more: &[&str]) -> Result<Self, String> {
+        program.try_serve(dir, more).map(Server)
     }
 
-    /// Starts the log in `dir` and kills it after `life`, wherever it then is: most starts take some tens of milliseconds. Says whether it
-    /// had come to listening.
+    /// Starts the log in `dir` and kills it after `life`, wherever it then is. Says whether it had come to listening.
     pub(crate) fn start_and_kill(dir: &Path, life: Duration) -> bool {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_acta-log"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--dir"])
-            .arg(dir)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        std::thread::sleep(life); // what is waited for is nothing but a moment
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let mut told = String::new();
-        child.stdout.take().unwrap().read_to_string(&mut told).unwrap();
-        told.contains("listening on")
-    }
-
-    /// SIGKILL: the process has no chance to do anything.
-    pub(crate) fn kill(&mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
+        program().serve_and_kill(dir, life)
     }
 
     /// SIGTERM, and its exit code with what it printed to standard error.
     pub(crate) fn terminate(&mut self) -> (Option<i32>, String) {
-        let id = i32::try_from(self.child.id()).unwrap();
-        rustix::process::kill_process(rustix::process::Pid::from_raw(id).unwrap(), rustix::process::Signal::TERM).unwrap();
-        self.wait()
+        (self.0.stop(), self.messages())
     }
 
-    /// Waits for its end.
+    /// Waits for its end: its exit code, with what it printed to standard error.
     pub(crate) fn wait(&mut self) -> (Option<i32>, String) {
-        let mut told = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut told).unwrap();
-        (self.child.wait().unwrap().code(), told)
+        (self.0.wait(), self.messages())
     }
 
     pub(crate) fn connect(&self) -> Connection {
@@ -121,10 +74,17 @@ impl Server {
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+impl Deref for Server {
+    type Target = processes::Server;
+
+    fn deref(&self) -> &processes::Server {
+        &self.0
+    }
+}
+
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut processes::Server {
+        &mut self.0
     }
 }
 

@@ -1,12 +1,12 @@
 //! The real `acta-log` with the real `acta-witness`, three of them, two of which have to agree.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
+use processes::Program;
 use tempfile::TempDir;
 use tlog::evidence::Evidence;
 use tlog::key::VerifierKey;
@@ -18,41 +18,20 @@ use crate::process::{Answer, Connection, ORIGIN, Server, good, init};
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The witness's program, which cargo builds for its own package's tests only.
-fn acta_witness() -> PathBuf {
-    let path = Path::new(env!("CARGO_BIN_EXE_acta-log")).with_file_name("acta-witness");
-    assert!(path.is_file(), "{} is missing: run `cargo build --workspace --bins` before this test, or `make test`", path.display());
-    path
+/// The witness's program.
+fn acta_witness() -> Program {
+    Program::beside(env!("CARGO_BIN_EXE_acta-log"), "acta-witness")
 }
 
-/// A running `acta-witness`. It is killed when dropped.
-struct Witness {
-    child: Child,
-    address: SocketAddr,
-}
-
-impl Witness {
-    fn start(dir: &Path, listen: &str, policy: &Path) -> Self {
-        let mut serve = Command::new(acta_witness());
-        serve.args(["serve", "--listen", listen, "--dir"]).arg(dir).arg("--policy").arg(policy);
-        let mut child = serve.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let line = lines.next().expect("the witness says where it listens").unwrap();
-        Witness { child, address: line.strip_prefix("listening on http://").unwrap().parse().unwrap() }
-    }
-}
-
-impl Drop for Witness {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+/// The witness in `dir`, running.
+fn witness(listen: &str, dir: &Path, policy: &Path) -> processes::Server {
+    acta_witness().serve_at(listen, dir, &["--policy", policy.to_str().unwrap()])
 }
 
 /// A log with its witnesses.
 struct World {
     dir: TempDir,
-    witnesses: Vec<Option<Witness>>,
+    witnesses: Vec<Option<processes::Server>>,
     addresses: Vec<SocketAddr>,
     policy: Policy,
 }
@@ -68,13 +47,11 @@ impl World {
         let (mut text, mut witnesses, mut addresses) = (format!("log {log_key}"), Vec::new(), Vec::new());
         for number in 1..=3 {
             let home = dir.path().join(format!("w{number}"));
-            let made =
-                Command::new(acta_witness()).args(["init", "--name", &format!("w{number}.test"), "--dir"]).arg(&home).output().unwrap();
-            assert!(made.status.success(), "{made:?}");
-            let witness = Witness::start(&home, "127.0.0.1:0", &followed);
+            acta_witness().good(&["init", "--name", &format!("w{number}.test"), "--dir", home.to_str().unwrap()]);
+            let witness = witness("127.0.0.1:0", &home, &followed);
             let keys = fs::read_to_string(home.join("witness.vkey")).unwrap();
             for (kind, key) in ["ed", "pq"].iter().zip(keys.lines()) {
-                text.push_str(&format!("witness w{number}-{kind} {key} http://{}\n", witness.address));
+                text.push_str(&format!("witness w{number}-{kind} {key} {}\n", witness.url));
             }
             text.push_str(&format!("group w{number} any w{number}-ed w{number}-pq\n"));
             addresses.push(witness.address);
@@ -111,7 +88,7 @@ impl World {
 
     fn bring_back(&mut self, number: usize) {
         let listen = self.addresses[number - 1].to_string();
-        self.witnesses[number - 1] = Some(Witness::start(&self.path(&format!("w{number}")), &listen, &self.path("followed")));
+        self.witnesses[number - 1] = Some(witness(&listen, &self.path(&format!("w{number}")), &self.path("followed")));
     }
 
     fn log_key(&self) -> VerifierKey {

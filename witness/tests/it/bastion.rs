@@ -137,7 +137,7 @@ async fn a_bastion_passes_requests_on_and_the_witness_comes_back_to_it() {
     let limits = "[limits]\nrequests_per_second = 1\nrequests_burst = 3";
     fs::write(&config, format!("[bastion]\nauthority = {authority:?}\n{limits}")).unwrap();
     let address = bastion.address().to_string();
-    let server = Server::start(&witness, &["--config", config.to_str().unwrap(), "--bastion", &address]);
+    let mut server = Server::start(&witness, &["--config", config.to_str().unwrap(), "--bastion", &address]);
 
     let mut backend = bastion.accept().await;
     let public = bastion_key(&witness);
@@ -165,7 +165,7 @@ async fn a_bastion_passes_requests_on_and_the_witness_comes_back_to_it() {
     Answer::new(status, &body).assert_cosigned(&log, 9, &keys(&witness));
     assert_eq!(server.metric("acta_witness_bastion_connections_total"), 2);
 
-    assert_eq!(tokio::task::spawn_blocking(|| server.stop()).await.unwrap(), Some(0));
+    assert_eq!(tokio::task::spawn_blocking(move || server.stop()).await.unwrap(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,24 +1,12 @@
-//! Real system calls that fail: a sync with an input/output error, a disk without room.
-//!
-//! These need `strace`, and the right to mount a file system in memory. Where a machine lacks them the tests say so loudly and pass;
-//! with `ACTA_REQUIRE_FAULTS=1`, as in CI, that is a failure.
+//! Real system calls that fail, see [`processes::faults`]: a sync with an input/output error, a disk without room.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
+
+use processes::faults::{SmallDisk, syncs_can_fail};
 
 use crate::fixture::TestLog;
-use crate::process::{Server, follow, init, keys};
-
-/// Whether the machine can do what a test needs; if not, says so.
-fn can(what: &str, probe: &mut Command) -> bool {
-    let can = probe.output().is_ok_and(|output| output.status.success());
-    if !can {
-        assert!(std::env::var_os("ACTA_REQUIRE_FAULTS").is_none(), "{what} is required here");
-        println!("SKIPPED: this test needs {what}");
-    }
-    can
-}
+use crate::process::{Server, follow, init, keys, program};
 
 /// Grows the log from size `at` on until the witness goes away; gives the size that was cosigned last.
 fn cosign_until_it_fails(server: &Server, log: &TestLog, mut at: u64, witness: &Path) -> u64 {
@@ -35,7 +23,7 @@ fn cosign_until_it_fails(server: &Server, log: &TestLog, mut at: u64, witness: &
 
 /// A witness without the fault knows what was answered, and perhaps one head more, which nobody got a signature of.
 fn check(witness: &Path, log: &TestLog, answered: u64) -> u64 {
-    let server = Server::start(witness, &[]);
+    let mut server = Server::start(witness, &[]);
     let stored: u64 = server.add(&log.request(400, 400)).body.trim().parse().unwrap();
     assert!((answered..=answered + 1).contains(&stored), "{stored} is stored, {answered} was answered");
     server.add(&log.request(stored, stored + 1)).assert_cosigned(log, stored + 1, &keys(witness));
@@ -45,7 +33,7 @@ fn check(witness: &Path, log: &TestLog, answered: u64) -> u64 {
 
 #[test]
 fn a_sync_that_fails_ends_the_process_and_no_signature_leaves() {
-    if !can("strace", Command::new("strace").args(["-qq", "-e", "trace=none", "true"])) {
+    if !syncs_can_fail() {
         return;
     }
     let (home, log) = (tempfile::tempdir().unwrap(), TestLog::new("log.test/2026", 400));
@@ -55,11 +43,9 @@ fn a_sync_that_fails_ends_the_process_and_no_signature_leaves() {
     let (mut at, mut cosigned) = (0, 0);
     // strace counts for each thread, so this fails the committer's syncs, each in its turn, and some while the store opens.
     for nth in [1, 2, 3, 5, 8] {
-        let inject = format!("fdatasync,fsync:error=EIO:when={nth}+");
-        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "--inject", &inject];
-        match Server::try_start_under(&strace, &witness, &[]) {
+        match Server::try_start_as(&program().with_failing_syncs(nth), &witness, &[]) {
             Err(told) => assert!(!told.contains("panicked"), "{told}"),
-            Ok(server) => {
+            Ok(mut server) => {
                 let before = at;
                 at = cosign_until_it_fails(&server, &log, at, &witness);
                 cosigned += at - before;
@@ -72,34 +58,16 @@ fn a_sync_that_fails_ends_the_process_and_no_signature_leaves() {
     assert!(cosigned >= 5, "some commits succeeded before their syncs failed: {cosigned}");
 }
 
-/// A file system in memory of a few megabytes; unmounted when dropped.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(at: PathBuf) -> Option<Self> {
-        fs::create_dir(&at).unwrap();
-        let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=4m", "tmpfs"]).arg(&at);
-        can("the right to mount a file system", &mut mount).then_some(SmallDisk(at))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn on_a_full_disk_no_signature_leaves_and_a_restart_goes_on_once_there_is_room() {
     let (home, log) = (tempfile::tempdir().unwrap(), TestLog::new("log.test/2026", 400));
-    let Some(disk) = SmallDisk::mount(home.path().join("disk")) else { return };
-    let witness = disk.0.join("w");
+    let Some(disk) = SmallDisk::mount(home.path().join("disk"), 4) else { return };
+    let witness = disk.path().join("w");
     init(&witness);
     follow(&witness, &log);
-    let server = Server::start(&witness, &[]);
-    let ballast = disk.0.join("ballast");
-    let free = rustix::fs::statvfs(&disk.0).unwrap();
+    let mut server = Server::start(&witness, &[]);
+    let ballast = disk.path().join("ballast");
+    let free = rustix::fs::statvfs(disk.path()).unwrap();
     fs::write(&ballast, vec![1; usize::try_from((free.f_bavail * free.f_frsize).saturating_sub(200 << 10)).unwrap()]).unwrap();
     let at = cosign_until_it_fails(&server, &log, 0, &witness);
     let messages = server.messages_after_end(Some(1));

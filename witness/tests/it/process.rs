@@ -1,12 +1,12 @@
-//! The real `acta-witness`, started, talked to and killed.
+//! The real `acta-witness`, started and talked to.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
+use processes::Program;
 use tlog::key::VerifierKey;
 use tlog::witness::parse_cosignatures;
 
@@ -14,29 +14,22 @@ use crate::fixture::TestLog;
 
 pub(crate) const NAME: &str = "witness.test/w";
 
-/// Numbers the files of messages.
-static NUMBER: AtomicU32 = AtomicU32::new(0);
-
 /// Longer than anything here takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Runs `acta-witness` to its end.
-pub(crate) fn acta_witness(args: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_acta-witness")).args(args).stdin(Stdio::null()).output().unwrap()
+/// `acta-witness` itself.
+pub(crate) fn program() -> Program {
+    Program::new(env!("CARGO_BIN_EXE_acta-witness"))
 }
 
 /// Runs `acta-witness`, which must end well, and gives what it printed.
 pub(crate) fn good(args: &[&str]) -> String {
-    let output = acta_witness(args);
-    assert!(output.status.success(), "acta-witness {args:?}: {output:?}");
-    String::from_utf8(output.stdout).unwrap()
+    program().good(args)
 }
 
 /// Runs `acta-witness`, which must refuse with exit code 1, and gives what it printed to both outputs.
 pub(crate) fn refused(args: &[&str]) -> String {
-    let output = acta_witness(args);
-    assert_eq!(output.status.code(), Some(1), "acta-witness {args:?}: {output:?}");
-    String::from_utf8([output.stdout, output.stderr].concat()).unwrap()
+    program().refused(args)
 }
 
 /// Makes a witness with both keys in `dir`.
@@ -96,54 +89,17 @@ pub(crate) fn read_answer(stream: &mut impl Read) -> Answer {
 }
 
 /// A running `acta-witness serve`. It is killed when dropped.
-pub(crate) struct Server {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    pub(crate) operations: SocketAddr,
-    messages: PathBuf,
-}
+pub(crate) struct Server(processes::Server);
 
 impl Server {
     /// Starts the witness in `dir` on free ports and waits until it listens.
     pub(crate) fn start(dir: &Path, more: &[&str]) -> Self {
-        Server::try_start_under(&[], dir, more).unwrap_or_else(|told| panic!("acta-witness serve did not start: {told}"))
+        Server(program().serve(dir, more))
     }
 
-    /// As [`Server::start`], with another program running it; gives what it printed if it ends instead.
-    pub(crate) fn try_start_under(wrapper: &[&str], dir: &Path, more: &[&str]) -> Result<Self, String> {
-        // Not on a disk that a test may fill.
-        let messages =
-            std::env::temp_dir().join(format!("acta-witness-{}-{}.messages", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed)));
-        let words = [wrapper, &[env!("CARGO_BIN_EXE_acta-witness")]].concat();
-        let mut child = Command::new(words[0])
-            .args(&words[1..])
-            .args(["serve", "--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0", "--dir"])
-            .arg(dir)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(std::fs::File::create(&messages).unwrap())
-            .spawn()
-            .unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut address = |prefix: &str| Some(lines.next()?.unwrap().strip_prefix(prefix)?.parse().unwrap());
-        let scheme = if more.iter().any(|flag| flag.ends_with("tls.toml")) { "https" } else { "http" };
-        let addresses = address(&format!("listening on {scheme}://")).and_then(|public| Some((public, address("operations on http://")?)));
-        match addresses {
-            Some((address, operations)) => Ok(Server { child, address, operations, messages }),
-            None => {
-                let status = child.wait().unwrap();
-                let told = std::fs::read_to_string(&messages).unwrap();
-                std::fs::remove_file(&messages).unwrap();
-                assert_eq!(status.code(), Some(1), "{told}");
-                Err(told)
-            }
-        }
-    }
-
-    /// What it has printed about itself so far.
-    pub(crate) fn messages(&self) -> String {
-        std::fs::read_to_string(&self.messages).unwrap()
+    /// As [`Server::start`], with `acta-witness` run in some other way; gives what it printed if it ends instead.
+    pub(crate) fn try_start_as(program: &Program, dir: &Path, more: &[&str]) -> Result<Self, String> {
+        program.try_serve(dir, more).map(Server)
     }
 
     pub(crate) fn connect(&self) -> TcpStream {
@@ -203,42 +159,19 @@ impl Server {
             std::thread::yield_now();
         }
     }
+}
 
-    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
-        rustix::process::kill_process(rustix::process::Pid::from_child(&self.child), signal).unwrap();
-    }
+impl Deref for Server {
+    type Target = processes::Server;
 
-    /// Kills it as a power cut would, but for what the system has not written yet.
-    pub(crate) fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    /// Tells it to stop, and gives its exit code.
-    pub(crate) fn stop(self) -> Option<i32> {
-        self.signal(rustix::process::Signal::TERM);
-        self.wait()
-    }
-
-    /// Waits for its end, which must have this exit code, and gives what it printed.
-    pub(crate) fn messages_after_end(mut self, code: Option<i32>) -> String {
-        let ended = self.child.wait().unwrap();
-        let messages = self.messages();
-        assert_eq!(ended.code(), code, "{messages}");
-        messages
-    }
-
-    /// Waits for its end, and gives its exit code.
-    pub(crate) fn wait(mut self) -> Option<i32> {
-        self.child.wait().unwrap().code()
+    fn deref(&self) -> &processes::Server {
+        &self.0
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let _ = std::fs::remove_file(&self.messages);
+impl DerefMut for Server {
+    fn deref_mut(&mut self) -> &mut processes::Server {
+        &mut self.0
     }
 }
 

@@ -19,7 +19,7 @@ fn what_was_answered_is_there_after_the_process_was_killed() {
     follow(&witness, &other);
     let mut at = 0;
     for round in 1..=6 {
-        let server = Server::start(&witness, &[]);
+        let mut server = Server::start(&witness, &[]);
         assert_eq!(server.add(&log.request(60, 60)).body, format!("{at}\n"), "stored is what was answered");
         let next = at + round;
         server.add(&log.request(at, next)).assert_cosigned(&log, next, &keys(&witness));
@@ -93,12 +93,12 @@ fn an_older_copy_of_its_store_is_refused_and_so_is_a_store_without_an_anchor() {
     let serve = || refused(&["serve", "--dir", witness.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
     init(&witness);
     follow(&witness, &log);
-    let server = Server::start(&witness, &[]);
+    let mut server = Server::start(&witness, &[]);
     server.add(&log.request(0, 3)).assert_cosigned(&log, 3, &keys(&witness));
     assert_eq!(server.stop(), Some(0));
     copy(&witness.join("db"), &dir.path().join("backup"));
 
-    let server = Server::start(&witness, &[]);
+    let mut server = Server::start(&witness, &[]);
     server.add(&log.request(3, 6)).assert_cosigned(&log, 6, &keys(&witness));
     assert_eq!(server.stop(), Some(0));
     copy(&witness.join("db"), &dir.path().join("newest"));
@@ -119,7 +119,7 @@ fn told_to_stop_it_answers_what_has_begun_and_ends_well() {
     let (witness, log) = (dir.path().join("w"), TestLog::new(ORIGIN, 9));
     init(&witness);
     follow(&witness, &log);
-    let server = Server::start(&witness, &[]);
+    let mut server = Server::start(&witness, &[]);
     let body = log.request(0, 3);
     // The headers and half of the body have come when it is told.
     let mut stream = server.connect();
@@ -142,7 +142,7 @@ fn logs_are_read_again_without_a_restart_and_what_was_known_of_them_stays() {
     let (path, policies) = (witness.to_str().unwrap().to_owned(), dir.path().join("policies"));
     init(&witness);
     fs::create_dir(&policies).unwrap();
-    let server = Server::start(&witness, &["--policy", policies.to_str().unwrap()]);
+    let mut server = Server::start(&witness, &["--policy", policies.to_str().unwrap()]);
     assert_eq!(server.operations("/readyz").status, 503, "it follows nothing");
     assert_eq!(server.add(&log.request(0, 3)).status, 404);
 

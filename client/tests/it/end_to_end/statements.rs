@@ -5,21 +5,22 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
 
+use processes::Server;
 use serde_json::{Value, json};
 use tlog::proof::Proof;
 
-use super::{Desk, Log, ORIGIN, acta_log};
+use super::{Desk, ORIGIN, acta, acta_log};
 
 const ISSUER: &str = "planning.test";
 
 impl Desk {
     /// A directory with a new log of statements, served, with one registered issuer.
-    fn with_issuer() -> (Self, Log) {
+    fn with_issuer() -> (Self, Server) {
         let desk = Desk { dir: tempfile::tempdir().unwrap() };
         for name in ["registrar.test", ISSUER] {
             desk.acta(0, &["keygen", "--name", name, "--out", &format!("{name}.key")]);
         }
-        let init = desk.run(acta_log(), &["init", "--dir", "log", "--origin", ORIGIN, "--registrar", "registrar.test.key.vkey"]);
+        let init = desk.run(&acta_log(), &["init", "--dir", "log", "--origin", ORIGIN, "--registrar", "registrar.test.key.vkey"]);
         assert!(init.status.success(), "{init:?}");
         let log = desk.serve();
         let register =
@@ -28,7 +29,7 @@ impl Desk {
         (desk, log)
     }
 
-    fn publish(&self, status: i32, log: &Log, more: &[&str]) -> String {
+    fn publish(&self, status: i32, log: &Server, more: &[&str]) -> String {
         self.acta_at(status, &log.url, &[&PUBLISH[..], more].concat())
     }
 
@@ -39,7 +40,7 @@ impl Desk {
         (serde_json::from_str(line.lines().next().unwrap()).unwrap(), proof.index().as_u64())
     }
 
-    fn size(&self, log: &Log) -> String {
+    fn size(&self, log: &Server) -> String {
         self.acta_at(0, &log.url, &["checkpoint"])
     }
 }
@@ -59,7 +60,7 @@ fn a_run_that_is_killed_at_any_point_is_completed_without_gaps_or_doubles() {
     let (desk, log) = Desk::with_issuer();
     desk.write_lines("in.jsonl", (0..400).map(|number| decision(number).to_string()));
     for lines in [0, 1, 60, 150, 300] {
-        let mut publish = desk.command(env!("CARGO_BIN_EXE_acta"), &PUBLISH);
+        let mut publish = desk.command(&acta(), &PUBLISH);
         publish.args(["--log", &log.url, "--policy", "log/policy", "--verbose", "in.jsonl"]);
         let mut child = publish.stdout(Stdio::piped()).spawn().unwrap();
         // Each line is told when its receipt is there; the next one may be anywhere.
@@ -233,7 +234,7 @@ fn a_follow_up_is_of_the_day_in_utc_or_of_the_one_that_is_given() {
         let at = ["--log", &log.url, "--policy", "log/policy"];
         let receipt = receipt(seq);
         let arguments = [&["correct", &receipt, "new.json"], &PUBLISH[1..], &at, more].concat();
-        let output = desk.command(env!("CARGO_BIN_EXE_acta"), &arguments).env("TZ", zone).output().unwrap();
+        let output = desk.command(&acta(), &arguments).env("TZ", zone).output().unwrap();
         assert!(output.status.success(), "{output:?}");
         desk.published(seq + 1).0["decided"].as_str().unwrap().to_owned()
     };

@@ -2,22 +2,23 @@
 
 use std::fs;
 
+use processes::Server;
 use serde_json::Value;
 
-use super::{Desk, Log, beside_acta, decision};
+use super::{Desk, beside_acta, decision};
 
 const NAME: &str = "witness.test";
 
 impl Desk {
     /// A witness in the directory `witness` that follows the log, and a policy that lists both and needs no witness.
-    fn with_witness(&self) -> Log {
+    fn with_witness(&self) -> Server {
         let program = beside_acta("acta-witness");
         for arguments in [&["init", "--dir", "witness", "--name", NAME][..], &["logs", "add", "--dir", "witness", "--vkey", "log/log.vkey"]]
         {
             let made = self.run(&program, arguments);
             assert!(made.status.success(), "{made:?}");
         }
-        let witness = Log::start_program(&program, &self.path("witness"), "127.0.0.1:0", &[]);
+        let witness = program.serve(&self.path("witness"), &[]);
         let keys = fs::read_to_string(self.path("witness/witness.vkey")).unwrap();
         let policy = fs::read_to_string(self.path("log/policy")).unwrap();
         let lines: String = keys.lines().zip(["ed", "pq"]).map(|(key, name)| format!("witness {name} {key} {}\n", witness.url)).collect();
@@ -25,7 +26,7 @@ impl Desk {
         witness
     }
 
-    fn cosign(&self, status: i32, log: &Log, policy: &str, witness: &str, more: &[&str]) -> String {
+    fn cosign(&self, status: i32, log: &Server, policy: &str, witness: &str, more: &[&str]) -> String {
         self.acta(status, &[&["cosign", "--log", &log.url, "--policy", policy, "--witness", witness][..], more].concat())
     }
 }
@@ -57,9 +58,9 @@ fn a_witness_that_is_asked_by_hand_signs_what_continues_what_it_saw() {
 fn a_log_that_its_witness_does_not_follow_is_refused() {
     let desk = Desk::new();
     let witness = desk.with_witness();
-    let init = desk.run(super::acta_log(), &["init", "--dir", "other", "--origin", "other.test/log", "--admission", "open"]);
+    let init = desk.run(&super::acta_log(), &["init", "--dir", "other", "--origin", "other.test/log", "--admission", "open"]);
     assert!(init.status.success(), "{init:?}");
-    let other = Log::start(&desk.path("other"), "127.0.0.1:0", &[]);
+    let other = super::acta_log().serve(&desk.path("other"), &[]);
     let told = desk.cosign(1, &other, "other/policy", &witness.url, &[]);
     assert!(told.contains("HTTP status 404") && told.contains("does not follow the log other.test/log"), "{told}");
 }
