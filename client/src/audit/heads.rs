@@ -87,8 +87,13 @@ impl ConflictingHeads {
     /// What a file says it is if the log only failed to show that the second head continues the first.
     pub const FORMAT_UNPROVEN: &'static str = "acta unproven heads v1";
 
+    /// Two heads, of which the first was seen earlier, for a file of this `format`.
+    pub fn new(format: &str, seen_at: Timestamp, earlier: &SignedCheckpoint, served: &SignedCheckpoint) -> Self {
+        ConflictingHeads { format: format.to_owned(), seen_at, earlier: earlier.to_string(), served: served.to_string() }
+    }
+
     /// The bytes of the file.
-    fn to_json(&self) -> String {
+    pub fn to_json(&self) -> String {
         let mut text = serde_json::to_string_pretty(self).expect("strings and a time are valid JSON");
         text.push('\n');
         text
@@ -155,8 +160,7 @@ impl HeadStore {
         log: &VerifiedLog,
         convicts: Option<tlog::evidence::Evidence>,
     ) -> Evidence {
-        let (earlier, served) = (earlier.to_string(), log.head().signed().to_string());
-        let heads = ConflictingHeads { format: format.to_owned(), seen_at: Timestamp::now(), earlier, served };
+        let heads = ConflictingHeads::new(format, Timestamp::now(), earlier, log.head().signed());
         // The same pair gives the same name, so that repeated audits do not fill the disk.
         let pair = Hash::sha256([heads.earlier.as_str(), &heads.served].concat().as_bytes()).to_hex();
         let kind = if format == ConflictingHeads::FORMAT { "conflict" } else { "unproven" };
