@@ -21,6 +21,9 @@
 //! | [`finding`] | what a monitor can find: codes, severity, explanations |
 //! | [`findings`] | which findings are open, and the sequence of events that everything outward follows |
 //! | [`check`] | how a check is written |
+//! | [`heads`] | every head that was seen of a log, and whether two of them can both be true |
+//! | [`history`] | hashes and proofs from the entries that the monitor keeps |
+//! | [`evidence`] | files that convict a log, and pairs of heads that do not |
 //! | [`config`] | the configuration file |
 //! | [`state_dir`] | what lies where |
 //! | [`logs`] | how far each log was followed, and its entries |
@@ -39,8 +42,11 @@ pub mod check;
 pub mod clock;
 pub mod config;
 pub mod documents;
+pub mod evidence;
 pub mod finding;
 pub mod findings;
+pub mod heads;
+pub mod history;
 pub mod http;
 pub mod logs;
 pub mod ocds;

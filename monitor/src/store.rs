@@ -4,8 +4,9 @@
 //! |---|---|---|
 //! | `meta` | name | format version, counters |
 //! | `logs` | number of the log u32 | how far it was read, its right edge, its newest head |
-//! | `heads` | number of the log, size u64, root | each head that was seen of it, when, and where |
+//! | `heads` | number of the log, kind of row u8, size u64 and root or a source | each head that was seen of it, when and where ([`crate::heads`]) |
 //! | `bundles` | number of the log, number of the bundle u64 | up to 256 entries, as tlog-tiles serves them |
+//! | `nodes` | number of the log, height u8, position u64 | hashes of whole bundles and of 256 of those and so on ([`crate::history`]) |
 //! | `ledger` | number of the log, key of the ledger | what its statements say together ([`decision::ledger`]) |
 //! | `checks` | number of the log, name of a check, NUL, key | what checks keep |
 //! | `findings` | id | findings, open and resolved |
@@ -39,6 +40,8 @@ pub enum Family {
     Heads,
     /// Entries.
     Bundles,
+    /// Hashes of their tree.
+    Nodes,
     /// Ledgers.
     Ledger,
     /// What checks keep.

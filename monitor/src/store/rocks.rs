@@ -45,11 +45,12 @@ pub struct Txn<'s> {
 }
 
 impl Family {
-    const ALL: [Family; 9] = [
+    const ALL: [Family; 10] = [
         Family::Meta,
         Family::Logs,
         Family::Heads,
         Family::Bundles,
+        Family::Nodes,
         Family::Ledger,
         Family::Checks,
         Family::Findings,
@@ -63,6 +64,7 @@ impl Family {
             Family::Logs => "logs",
             Family::Heads => "heads",
             Family::Bundles => "bundles",
+            Family::Nodes => "nodes",
             Family::Ledger => "ledger",
             Family::Checks => "checks",
             Family::Findings => "findings",
