@@ -26,6 +26,13 @@ if ! command -v go >/dev/null; then
   exit 0
 fi
 
+# For the one test of a Python program.
+if ! ACTA_PYTHON=$(scripts/python-env.sh); then
+  echo "SKIPPED: the Python program of interop/; install python3 and python3-venv to run it" >&2
+  if [ "${ACTA_REQUIRE_GO:-}" = 1 ]; then exit 1; fi
+fi
+export ACTA_PYTHON
+
 cd interop
 export GOTOOLCHAIN=$TOOLCHAIN GOFLAGS="-mod=readonly -buildvcs=false"
 go version

@@ -183,6 +183,13 @@ pub fn load(path: &Path) -> Result<SigningKey, LoadError> {
 
 /// As [`load`], with the verifier key in a file of another name.
 pub fn load_at(path: &Path, verifier_path: &Path) -> Result<SigningKey, LoadError> {
+    let text = load_secret(path)?;
+    let verifier_key = load_verifier_key_at(verifier_path)?;
+    SigningKey::parse_file(&text, verifier_key.as_ref()).map_err(|error| LoadError::Key { path: path.to_owned(), error })
+}
+
+/// Reads a secret text of any kind that nobody but its owner can read, such as a key that [`tlog`] does not know.
+pub fn load_secret(path: &Path) -> Result<Zeroizing<String>, LoadError> {
     let (file, metadata) = open_regular(path)?;
     let mode = metadata.mode() & 0o7777;
     if mode & 0o077 != 0 {
@@ -192,9 +199,7 @@ pub fn load_at(path: &Path, verifier_path: &Path) -> Result<SigningKey, LoadErro
     if uid != 0 && uid != rustix::process::geteuid().as_raw() {
         return Err(LoadError::OtherOwner { path: path.to_owned(), uid });
     }
-    let text = read(path, file)?;
-    let verifier_key = load_verifier_key_at(verifier_path)?;
-    SigningKey::parse_file(&text, verifier_key.as_ref()).map_err(|error| LoadError::Key { path: path.to_owned(), error })
+    read(path, file)
 }
 
 /// Opens a file that is one, and no pipe or device. What is told of it is told of the opened file, so that it cannot be exchanged
@@ -230,11 +235,18 @@ pub fn create(path: &Path, key: &SigningKey) -> Result<(), CreateError> {
 
 /// As [`create`], with the verifier key in a file of another name in the same directory.
 pub fn create_at(path: &Path, verifier_path: &Path, key: &SigningKey) -> Result<(), CreateError> {
-    if verifier_path.symlink_metadata().is_ok() && path.symlink_metadata().is_err() {
-        return Err(CreateError::WithoutKey { path: verifier_path.to_owned() });
+    let id = key.verifier_key().id().to_string();
+    create_pair(path, &encode_pem(key), verifier_path, &format!("{}\n", key.verifier_key()), &id)
+}
+
+/// As [`create_at`], for a key of any kind as text: the secret half to `path`, mode 0600, the public one to `public_path`. `id` tells the key
+/// from others, in hexadecimal digits.
+pub fn create_pair(path: &Path, secret: &str, public_path: &Path, public: &str, id: &str) -> Result<(), CreateError> {
+    if public_path.symlink_metadata().is_ok() && path.symlink_metadata().is_err() {
+        return Err(CreateError::WithoutKey { path: public_path.to_owned() });
     }
-    let public = Staged::write(verifier_path, 0o644, format!("{}\n", key.verifier_key()).as_bytes(), key)?;
-    let secret = Staged::write(path, 0o600, encode_pem(key).as_bytes(), key)?;
+    let public = Staged::write(public_path, 0o644, public.as_bytes(), id)?;
+    let secret = Staged::write(path, 0o600, secret.as_bytes(), id)?;
     // The verifier key first: alone it gives nothing away and is of no use.
     public.publish()?;
     let published = secret.publish().and_then(|()| {
@@ -244,7 +256,7 @@ pub fn create_at(path: &Path, verifier_path: &Path, key: &SigningKey) -> Result<
     });
     published.inspect_err(|_| {
         // Only what was just made here is removed; without its key it would be of no use.
-        let _ = fs::remove_file(verifier_path);
+        let _ = fs::remove_file(public_path);
     })
 }
 
@@ -257,9 +269,9 @@ struct Staged {
 impl Staged {
     /// Writes what is to be published as `path`. The name has the key's id in it, so what a killed process left behind can only be in
     /// the way of the same key, whose copy is then replaced.
-    fn write(path: &Path, mode: u32, bytes: &[u8], key: &SigningKey) -> Result<Self, CreateError> {
+    fn write(path: &Path, mode: u32, bytes: &[u8], id: &str) -> Result<Self, CreateError> {
         let mut name = OsString::from(path);
-        name.push(format!(".{}.tmp", key.verifier_key().id()));
+        name.push(format!(".{id}.tmp"));
         let staged = PathBuf::from(name);
         let _ = fs::remove_file(&staged);
         let write_error = |error| CreateError::Write { path: path.to_owned(), error };
@@ -306,7 +318,7 @@ mod tests {
         let path = dir.path().join("key.pem");
         let key = generate(KeyName::new("example.com/log").expect("a name"), Algorithm::Ed25519).expect("a key");
         // Killed in the middle of writing the secret: nothing is cleaned up.
-        std::mem::forget(Staged::write(&path, 0o600, b"-----BEGIN PRIV", &key).expect("written"));
+        std::mem::forget(Staged::write(&path, 0o600, b"-----BEGIN PRIV", &key.verifier_key().id().to_string()).expect("written"));
         assert!(!path.exists(), "a half key never has the final name");
         let other = generate(KeyName::new("example.com/log").expect("a name"), Algorithm::Ed25519).expect("a key");
         for key in [&other, &key] {

@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Export(Export),
     Backup(Backup),
     RebuildLedger(RebuildLedger),
+    CtKey(CtKey),
 }
 
 /// Creates a new log.
@@ -166,6 +167,18 @@ pub(crate) struct Backup {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: acta-log rebuild-ledger --dir /var/lib/acta")]
 pub(crate) struct RebuildLedger {
+    /// The log's directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) dir: PathBuf,
+}
+
+/// Makes a key with which the log signs its heads for tools of Certificate Transparency.
+///
+/// Such tools (RFC 6962) read a log under /ct/v1/ and want its head, the answer to get-sth, signed with an ECDSA key. The log signs such heads
+/// once this key is there and it has been started again. Tools need the public half, DIR/ct.pem.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-log ct-key --dir /var/lib/acta")]
+pub(crate) struct CtKey {
     /// The log's directory
     #[arg(long, value_name = "DIR")]
     pub(crate) dir: PathBuf,

@@ -11,7 +11,8 @@ use log_server::config::{Config, File, Flags};
 use log_server::data_dir::DataDir;
 use log_server::open::{OpenError, claim, look};
 use log_server::run::run;
-use log_server::store::{Admits, LogId, RocksOptions};
+use log_server::store::{Admits, LogId, RocksOptions, RocksStore};
+use log_server::tree_head::TreeHeads;
 use log_server::{backup, create, export, fsck, gather, open as opening, rebuild, startup};
 use ring::rand::{SecureRandom, SystemRandom};
 use serving::program::{self, Addresses};
@@ -30,6 +31,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Export(args) => write_tree(&args),
         Command::Backup(args) => copy(&args),
         Command::RebuildLedger(args) => rebuild_ledger(&args),
+        Command::CtKey(args) => ct_key(&args),
     }
 }
 
@@ -216,4 +218,16 @@ fn progress_bar(what: &'static str) -> ProgressBar {
 fn progress(bar: &ProgressBar, done: u64, total: u64) {
     bar.set_length(total);
     bar.set_position(done);
+}
+
+fn ct_key(args: &cli::CtKey) -> anyhow::Result<ExitCode> {
+    let dir = DataDir::new(&args.dir);
+    if !RocksStore::is_present(&dir.db()) {
+        bail!(OpenError::NoLog(args.dir.clone()));
+    }
+    let public = TreeHeads::create_key(&dir)?;
+    println!("the log in {} will sign heads for /ct/v1/get-sth once `acta-log serve` is started again", args.dir.display());
+    println!("its public key for that, for tools of Certificate Transparency: {}", dir.ct_public_key().display());
+    println!("its id there (SHA-256 of that key): {}", tlog::Hash::sha256(&public).to_base64());
+    Ok(ExitCode::SUCCESS)
 }

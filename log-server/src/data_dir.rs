@@ -5,6 +5,9 @@
 //! DIR/anchor     how far the log has come; never part of a backup
 //! DIR/log.key    the log's signing key, readable by its owner only: whoever has it can sign as the log
 //! DIR/log.vkey   the verifier key, to be given to everybody
+//! DIR/ct.key     signs heads as RFC 6962 has them, where that was asked for; readable by its owner only
+//! DIR/ct.pem     the public half of it
+//! DIR/ct.time    no such head was signed for a later time
 //! DIR/policy     a policy file that accepts this log's heads
 //! DIR/lock       held while a process works on the directory
 //! ```
@@ -53,6 +56,21 @@ impl DataDir {
     /// Where the policy is.
     pub fn policy(&self) -> PathBuf {
         self.root.join("policy")
+    }
+
+    /// Where the key that signs heads as RFC 6962 has them is, if there is one.
+    pub fn ct_key(&self) -> PathBuf {
+        self.root.join("ct.key")
+    }
+
+    /// Where the public half of that key is.
+    pub fn ct_public_key(&self) -> PathBuf {
+        self.root.join("ct.pem")
+    }
+
+    /// Where the time is that no such head was signed after.
+    pub fn ct_time(&self) -> PathBuf {
+        self.root.join("ct.time")
     }
 
     /// Takes the lock.

@@ -5,7 +5,7 @@
 //! that reading from a slow disk never holds up adding.
 //!
 //! Invariant: nothing here changes what a path with a number means. Cached answers are keyed by path alone, so a query never matters to
-//! a resource that may be cached.
+//! a resource that may be cached; what `rfc6962.rs` answers may not be.
 
 mod add;
 mod memory;
@@ -14,6 +14,7 @@ mod negotiation;
 mod page;
 mod problem;
 mod read;
+mod rfc6962;
 mod status;
 
 use std::future::Future;
@@ -40,6 +41,7 @@ use self::problem::Problem;
 use crate::config::Http;
 use crate::log::Log;
 use crate::store::Store;
+use crate::tree_head::TreeHeads;
 
 pub use self::metrics::metrics;
 
@@ -52,19 +54,21 @@ const ASSEMBLED: usize = 4;
 /// The `Allow` of what adds.
 const POST: &str = "POST";
 
-/// Serves a log to the public until `shutdown` resolves, then drains. `tls` is what [`serving::tls::load`] made of the configured files.
+/// Serves a log to the public until `shutdown` resolves, then drains. `tls` is what [`serving::tls::load`] made of the configured files,
+/// `tree_heads` signs heads for `/ct/v1/get-sth`.
 pub async fn serve<S: Store>(
     log: Log<S>,
     listener: TcpListener,
     tls: Option<Arc<ServerConfig>>,
     config: Http,
     metrics: HttpMetrics,
+    tree_heads: Option<TreeHeads>,
     shutdown: impl Future<Output = ()>,
 ) {
     let bounds = config.bounds;
     let counters = metrics.connections.clone();
     let clients = Clients::new(config.max_connections_per_client, config.many_connections.clone());
-    let site = Arc::new(Site::new(log, config, metrics));
+    let site = Arc::new(Site::new(log, config, metrics, tree_heads));
     let handler = move |peer: IpAddr, request: Request<Incoming>| {
         let site = Arc::clone(&site);
         async move { site.answer(peer, request).await }
@@ -78,6 +82,7 @@ pub(crate) struct Site<S> {
     log: Log<S>,
     config: Http,
     metrics: HttpMetrics,
+    tree_heads: Option<Arc<TreeHeads>>,
     limiter: Option<Limiter>,
     /// Permits for [`body::UNIT`] bytes each of bodies that are still arriving.
     body_memory: Semaphore,
@@ -108,6 +113,7 @@ enum Target {
     ProofOfLeaf(Hash),
     HeadCovering(LeafIndex),
     Status(LeafIndex),
+    Rfc6962(rfc6962::Call),
 }
 
 impl Target {
@@ -126,6 +132,8 @@ impl Target {
                     index(number).map(Target::Proof)
                 } else if let Some(number) = path.strip_prefix("status/") {
                     index(number).map(Target::Status)
+                } else if let Some(call) = path.strip_prefix("ct/v1/") {
+                    rfc6962::Call::parse(call).map(Target::Rfc6962)
                 } else {
                     path.strip_prefix("head/covering/").and_then(index).map(Target::HeadCovering)
                 }
@@ -144,6 +152,7 @@ impl Target {
             Target::Proof(_) | Target::ProofOfLeaf(_) => metrics::PROOF,
             Target::HeadCovering(_) => metrics::HEAD,
             Target::Status(_) => metrics::STATUS,
+            Target::Rfc6962(_) => metrics::RFC6962,
         }
     }
 
@@ -171,7 +180,7 @@ fn index(text: &str) -> Option<LeafIndex> {
 }
 
 impl<S: Store> Site<S> {
-    pub(crate) fn new(log: Log<S>, config: Http, metrics: HttpMetrics) -> Self {
+    pub(crate) fn new(log: Log<S>, config: Http, metrics: HttpMetrics, tree_heads: Option<TreeHeads>) -> Self {
         Site {
             limiter: config.limit.map(Limiter::new),
             body_memory: Semaphore::new((config.body_memory / body::UNIT).clamp(1, Semaphore::MAX_PERMITS)),
@@ -182,6 +191,7 @@ impl<S: Store> Site<S> {
             verifying: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             compressing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             compressed: read::compressed_cache(config.compressed_cache),
+            tree_heads: tree_heads.map(Arc::new),
             log,
             config,
             metrics,
@@ -231,6 +241,7 @@ impl<S: Store> Site<S> {
             Target::ProofOfLeaf(leaf) => self.proof_of_leaf(leaf).await,
             Target::HeadCovering(index) => self.head_covering(index).await,
             Target::Status(index) => self.status(index).await,
+            Target::Rfc6962(call) => self.rfc6962(call, parts.uri.query()).await,
             Target::Page => self.page(&parts.uri, &parts.headers),
             Target::Robots => Ok(page::robots()),
         }
@@ -258,6 +269,7 @@ mod tests {
             (&format!("/proof/leaf/{leaf}"), Some(Target::ProofOfLeaf(leaf))),
             ("/head/covering/10", Some(Target::HeadCovering(LeafIndex::new(10)))),
             ("/status/10", Some(Target::Status(LeafIndex::new(10)))),
+            ("/ct/v1/get-sth", Some(Target::Rfc6962(rfc6962::Call::TreeHead))),
         ] {
             assert_eq!(Target::parse(path), target, "{path}");
         }
@@ -327,6 +339,10 @@ mod tests {
             "/../checkpoint",
             "/tile/0/000%00",
             "/tile/data/000",
+            "/ct/v1/",
+            "/ct/v1/get-sth/",
+            "/ct/v1/add-chain",
+            "/ct/v2/get-sth",
             "/metrics",
             "/healthz",
             &upper,

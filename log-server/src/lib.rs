@@ -28,6 +28,7 @@ pub mod run;
 pub mod sequencer;
 pub mod startup;
 pub mod store;
+pub mod tree_head;
 
 #[cfg(test)]
 mod fixture;

@@ -5,6 +5,7 @@
 //! Reading goes to the store and never beyond the published head, so that nothing is shown that the log has not signed and its policy
 //! not allowed. What is assembled from rows (full tiles and bundles) is cached, bounded by bytes.
 
+mod proofs;
 mod start;
 
 use std::sync::Arc;
@@ -17,9 +18,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tlog::checkpoint::Origin;
 use tlog::key::VerifierKey;
-use tlog::merkle::{self, Node, ProveError};
-use tlog::proof::Proof;
-use tlog::tiles::{BundleId, MAX_ENTRY, Resource, TILE_HEIGHT, Tile, TileId, encode_entry, tile_of};
+use tlog::tiles::{BundleId, MAX_ENTRY, Resource, TileId, encode_entry};
 use tlog::{Hash, LeafIndex, TreeSize};
 use tokio::sync::watch;
 
@@ -271,29 +270,6 @@ impl<S: Store> Log<S> {
         self.reading(|| Ok(self.inner.store.find_leaves(&[*leaf])?.pop().flatten().filter(|index| size.contains(*index))))
     }
 
-    /// A receipt for an entry under the published head; `None` if that does not cover it. It has been verified.
-    pub fn receipt(&self, index: LeafIndex) -> Result<Option<Proof>, ReadError> {
-        let head = self.published();
-        if !head.size().contains(index) {
-            return Ok(None);
-        }
-        self.reading(|| self.receipt_under(&head, index)).map(Some)
-    }
-
-    fn receipt_under(&self, head: &Head, index: LeafIndex) -> Result<Proof, ReadError> {
-        let entry = self.inner.store.entries(index, 1)?.pop().ok_or(StoreError::from(Damage::MissingEntry(index.as_u64())))?;
-        let mut nodes = Nodes { log: self, size: head.size(), last: None };
-        let hashes = merkle::prove_inclusion(index, head.size(), |node| nodes.get(node)).map_err(|error| match error {
-            ProveError::Node(error) => error,
-            _ => ReadError::ProofFails(index),
-        })?;
-        // A receipt that does not verify would be held against the log for ever; damage shows here first.
-        merkle::verify_inclusion(&Hash::leaf(&entry), index, head.size(), &hashes, &head.root())
-            .map_err(|_| ReadError::ProofFails(index))?;
-        let proof = Proof::new(Some(entry.to_vec()), index, hashes, head.checkpoint().clone());
-        proof.map_err(|_| ReadError::ProofFails(index))
-    }
-
     /// The smallest published head that covers an entry, as a note; `None` if none does yet.
     pub fn head_covering(&self, index: LeafIndex) -> Result<Option<Bytes>, ReadError> {
         if !self.published().size().contains(index) {
@@ -376,26 +352,6 @@ impl<S: Store> Log<S> {
             self.inner.cache.insert(resource, bytes.clone());
         }
         Ok(bytes)
-    }
-}
-
-/// Gives the hashes of complete subtrees of one tree. The nodes of a proof come tile by tile, so the last tile is kept.
-struct Nodes<'a, S> {
-    log: &'a Log<S>,
-    size: TreeSize,
-    last: Option<Tile>,
-}
-
-impl<S: Store> Nodes<'_, S> {
-    fn get(&mut self, node: Node) -> Result<Hash, ReadError> {
-        let part = tile_of(node);
-        let broken = StoreError::from(Damage::BrokenTile { level: part.level, number: part.number, position: part.first });
-        let Some(id) = TileId::for_size(part.level, part.number, self.size) else { return Err(broken.into()) };
-        if self.last.as_ref().is_none_or(|tile| tile.id() != id) {
-            self.last = Tile::parse(id, &self.log.read_tile(id)?).ok();
-        }
-        let within = node.height % TILE_HEIGHT;
-        self.last.as_ref().and_then(|tile| tile.node(within, part.first >> within)).ok_or(broken.into())
     }
 }
 

@@ -25,6 +25,7 @@ use crate::ops::LogOperations;
 use crate::sequencer::SequencerError;
 use crate::startup::StartupError;
 use crate::store::{Admits, MAX_OPEN_FILES, RocksOptions, RocksStore, Store};
+use crate::tree_head::{TreeHeadKeyError, TreeHeads};
 use crate::{disk, http};
 
 /// The server did not start, or stopped over an error.
@@ -60,6 +61,9 @@ pub enum RunError {
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
+    /// The key for heads as RFC 6962 has them cannot be used.
+    #[error(transparent)]
+    TreeHeads(#[from] TreeHeadKeyError),
     /// A metric is registered twice.
     #[error("the metrics cannot be set up: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -99,6 +103,7 @@ pub async fn run(
         files::room_for_connections(config.http.bounds.connections, u64::try_from(MAX_OPEN_FILES).unwrap_or(0));
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
+    let tree_heads = TreeHeads::load(dir)?;
     let (log, mut write_side) = start(dir, &config, &registry, &metrics)?;
     let listeners = Listeners::open(config.http.listen, config.ops.listen, tls.is_some()).await?;
     ready(listeners.addresses);
@@ -114,7 +119,7 @@ pub async fn run(
         tokio::spawn(served);
     }
     let http_metrics = http::metrics(&registry)?;
-    let served = http::serve(log.clone(), listeners.public, tls, config.http, http_metrics, until_closed(stopping));
+    let served = http::serve(log.clone(), listeners.public, tls, config.http, http_metrics, tree_heads, until_closed(stopping));
     let served = tokio::spawn(served);
     let failed = tokio::select! {
         ended = write_side.ended() => Some(ended),

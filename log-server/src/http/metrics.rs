@@ -19,10 +19,12 @@ pub(super) const PROOF: Route = Route::new("proof");
 pub(super) const HEAD: Route = Route::new("head");
 /// `GET /status/…`
 pub(super) const STATUS: Route = Route::new("status");
+/// `GET /ct/v1/…`
+pub(super) const RFC6962: Route = Route::new("ct");
 /// `GET /`
 pub(super) const PAGE: Route = Route::new("page");
 
 /// The instruments of a log's public listener. Fails when `registry` has them already.
 pub fn metrics(registry: &Registry) -> Result<HttpMetrics, prometheus::Error> {
-    HttpMetrics::new(registry, "acta_log", &[ADD, ADD_BATCH, CHECKPOINT, TILE, BUNDLE, PROOF, HEAD, STATUS, PAGE])
+    HttpMetrics::new(registry, "acta_log", &[ADD, ADD_BATCH, CHECKPOINT, TILE, BUNDLE, PROOF, HEAD, STATUS, RFC6962, PAGE])
 }

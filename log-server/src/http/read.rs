@@ -70,7 +70,7 @@ impl<S: Store> Site<S> {
     }
 
     /// A bundle as it is, with memory for it.
-    async fn plain_bundle(&self, id: BundleId) -> Result<Bytes, Problem> {
+    pub(super) async fn plain_bundle(&self, id: BundleId) -> Result<Bytes, Problem> {
         if let Some(bytes) = self.log.cached(Resource::Bundle(id)) {
             return self.answers.hold(bytes);
         }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use tlog::merkle::Appender;
 use tlog::policy::Policy;
-use tlog::tiles::{bundles_of, parse_bundle, tiles_of};
+use tlog::proof::Proof;
+use tlog::tiles::{Tile, bundles_of, parse_bundle, tiles_of};
 
 use super::*;
 use crate::anchor::Anchor;

@@ -7,5 +7,6 @@ mod drain;
 mod http2;
 mod operations;
 mod reading;
+mod rfc6962;
 mod server;
 mod wire;

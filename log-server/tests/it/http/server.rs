@@ -7,10 +7,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use log_server::anchor::{Anchor, Anchored};
 use log_server::config::{Config, Http};
+use log_server::data_dir::DataDir;
 use log_server::http;
 use log_server::log::{Log, Options, WriteSide};
 use log_server::metrics::Metrics;
 use log_server::store::{Admits, Identity, LogId, MemoryStore, TreeState};
+use log_server::tree_head::TreeHeads;
 use prometheus::{Registry, TextEncoder};
 use tempfile::TempDir;
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
@@ -74,7 +76,17 @@ impl Server {
 
     /// With a changed configuration of listener and log.
     pub(super) async fn with_options(change: impl FnOnce(&mut Http), options: Options) -> Self {
+        Self::in_directory(tempfile::tempdir().unwrap(), change, options).await
+    }
+
+    /// With the default configuration, and a key for heads as RFC 6962 has them. Gives the public key too.
+    pub(super) async fn with_tree_heads() -> (Self, Vec<u8>) {
         let dir = tempfile::tempdir().unwrap();
+        let public = TreeHeads::create_key(&DataDir::new(dir.path())).unwrap();
+        (Self::in_directory(dir, |_| {}, Options::default()).await, public)
+    }
+
+    async fn in_directory(dir: TempDir, change: impl FnOnce(&mut Http), options: Options) -> Self {
         let registry = Registry::new();
         let metrics = Arc::new(Metrics::new(&registry).unwrap());
         let (log, write_side) = log(&dir, options, &metrics);
@@ -85,7 +97,8 @@ impl Server {
         let (stop, stopped) = oneshot::channel();
         let http_metrics = http::metrics(&registry).unwrap();
         let tls = config.tls.as_ref().map(|files| serving::tls::load(files).unwrap());
-        let task = tokio::spawn(http::serve(log.clone(), listener, tls, config, http_metrics, async {
+        let tree_heads = TreeHeads::load(&DataDir::new(dir.path())).unwrap();
+        let task = tokio::spawn(http::serve(log.clone(), listener, tls, config, http_metrics, tree_heads, async {
             let _ = stopped.await;
         }));
         Server { address, log, registry, metrics, stop: Some(stop), task, write_side, _dir: dir }
