@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt clippy doc deny fuzz interop real-data syncs release clean
+.PHONY: help setup demo test check fmt clippy doc deny fuzz interop verifiers real-data syncs release clean
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -21,6 +21,7 @@ test: setup ## every test, and the README's own commands
 	@cargo build --workspace --bins
 	cargo test --workspace
 	scripts/test-readme.py "$$(scripts/target-dir.sh)/debug"
+	scripts/test-verifiers.sh "$$(scripts/target-dir.sh)/debug"
 
 check: setup fmt clippy doc test deny ## what has to pass before a change lands
 
@@ -42,6 +43,10 @@ fuzz: setup ## every fuzz target for FUZZ_SECONDS each (10)
 interop: setup ## programs from elsewhere against ours, where Go is installed
 	cargo build --workspace --bins
 	scripts/interop.sh "$$(scripts/target-dir.sh)/debug"
+
+verifiers: setup ## acta verify against the verifiers in Python and JavaScript, where these are installed
+	cargo build --package acta-client --bin acta
+	scripts/test-verifiers.sh "$$(scripts/target-dir.sh)/debug"
 
 real-data: setup ## publishes a large set of decisions, kills the server on the way, checks everything; INPUT=file or generated
 	cargo build --release --workspace --bins

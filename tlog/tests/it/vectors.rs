@@ -2,6 +2,7 @@
 
 mod elsewhere;
 mod ours;
+mod receipts;
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -138,7 +139,7 @@ fn root() -> PathBuf {
 
 /// Every vector by its path below [`root`].
 fn vectors() -> BTreeMap<String, Vector> {
-    let all = elsewhere::vectors().into_iter().chain(ours::vectors());
+    let all = elsewhere::vectors().into_iter().chain(ours::vectors()).chain(receipts::vectors());
     let mut vectors = BTreeMap::new();
     for (path, vector) in all {
         assert!(vectors.insert(path.to_owned(), vector).is_none(), "two vectors are named {path}");

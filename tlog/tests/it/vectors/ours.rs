@@ -12,28 +12,28 @@ use tlog::{Hash, LeafIndex, TreeSize};
 
 use super::{Vector, vector};
 
-type Named = Vec<(&'static str, Vector)>;
+pub(super) type Named = Vec<(&'static str, Vector)>;
 
 pub(super) fn vectors() -> Named {
     [notes(), verifier_keys(), checkpoints(), policies(), proofs(), requests(), evidence(), private_keys()].concat()
 }
 
-const ORIGIN: &str = "example.com/log";
+pub(super) const ORIGIN: &str = "example.com/log";
 
-fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
+pub(super) fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
     SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, &[seed; 32]).unwrap()
 }
 
-fn log_key() -> SigningKey {
+pub(super) fn log_key() -> SigningKey {
     key(ORIGIN, Algorithm::Ed25519, 1)
 }
 
-fn witness(algorithm: Algorithm) -> SigningKey {
+pub(super) fn witness(algorithm: Algorithm) -> SigningKey {
     key("witness.example/w", algorithm, 2)
 }
 
 /// The tree of the entries `{prefix}0`, `{prefix}1`, …, at a size: its root and a function for proofs.
-fn tree(prefix: &str, size: u64) -> (Hash, HashMap<merkle::Node, Hash>) {
+pub(super) fn tree(prefix: &str, size: u64) -> (Hash, HashMap<merkle::Node, Hash>) {
     let (mut appender, mut nodes) = (Appender::new(), HashMap::new());
     for i in 0..size {
         let completed = |node, hash| {
@@ -44,11 +44,11 @@ fn tree(prefix: &str, size: u64) -> (Hash, HashMap<merkle::Node, Hash>) {
     (appender.root(), nodes)
 }
 
-fn checkpoint(size: u64) -> Checkpoint {
+pub(super) fn checkpoint(size: u64) -> Checkpoint {
     Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::new(size), tree("Decision ", size).0)
 }
 
-fn sign(checkpoint: &Checkpoint, lines: &[Signature]) -> SignedCheckpoint {
+pub(super) fn sign(checkpoint: &Checkpoint, lines: &[Signature]) -> SignedCheckpoint {
     let mut signed = SignedCheckpoint::sign(checkpoint, &[&log_key()]).unwrap();
     lines.iter().for_each(|line| signed.add_signature(line.clone()).unwrap());
     signed
@@ -101,7 +101,7 @@ fn notes() -> Named {
 }
 
 /// The Ed25519 signature with the group order added to its scalar: a second signature for the same text to those who do not look.
-fn plus_order(signature: &[u8]) -> Vec<u8> {
+pub(super) fn plus_order(signature: &[u8]) -> Vec<u8> {
     // 2^252 + 27742317777372353535851937790883648493, little-endian (RFC 8032 section 5.1).
     let mut order = [0; 32];
     order[..16].copy_from_slice(&27_742_317_777_372_353_535_851_937_790_883_648_493_u128.to_le_bytes());
@@ -145,7 +145,7 @@ fn cosigner(algorithm: Algorithm) -> Vector {
 }
 
 /// The policy of the log of these vectors, with a witness of both algorithms, one of which is enough.
-fn policy() -> String {
+pub(super) fn policy() -> String {
     let [ed, pq] = [Algorithm::CosignatureEd25519, Algorithm::CosignatureMlDsa44].map(witness);
     let (log, ed, pq) = (log_key(), ed.verifier_key().clone(), pq.verifier_key().clone());
     format!("log {}\nwitness w-ed {ed}\nwitness w-pq {pq}\ngroup w any w-ed w-pq\nquorum w\n", log.verifier_key())
