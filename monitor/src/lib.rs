@@ -45,6 +45,8 @@ pub mod documents;
 pub mod evidence;
 pub mod finding;
 pub mod findings;
+#[cfg(test)]
+mod fixture;
 pub mod heads;
 pub mod history;
 pub mod http;
