@@ -50,6 +50,7 @@ mod fixture;
 pub mod heads;
 pub mod history;
 pub mod http;
+mod ledger;
 pub mod logs;
 pub mod ocds;
 pub mod outside;
