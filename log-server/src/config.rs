@@ -190,7 +190,7 @@ impl File {
     }
 
     fn http(&self, flags: &Flags) -> Result<Http, ConfigError> {
-        let section = &self.http;
+        let (section, limits) = (&self.http, &self.limits);
         let bounds = Bounds {
             connections: connections(section.max_connections)?,
             streams: nonzero("http.max_streams", section.max_streams)?.get(),
@@ -208,14 +208,14 @@ impl File {
             answer_memory: size("http.answer_memory", section.answer_memory, MIN_ANSWER_MEMORY)?,
             max_requests: positive("http.max_requests", section.max_requests)?,
             max_connections_per_client: section.max_connections_per_client,
-            many_connections: AddressRange::LOOPBACK.into_iter().chain(self.limits.trusted_proxies.iter().copied()).collect(),
+            many_connections: AddressRange::LOOPBACK.into_iter().chain(limits.trusted_proxies.iter().copied()).collect(),
             body_timeout: span("http.body_timeout", section.body_timeout)?,
             add_timeout: span("http.add_timeout", section.add_timeout)?,
             receipt_timeout: span("http.receipt_timeout", section.receipt_timeout)?,
             checkpoint_max_age: self.checkpoint_max_age()?,
             compressed_cache: self.cache.compressed.0,
-            limit: limit(self.limits.adds_per_second, ("limits.burst", self.limits.burst), self.limits.addresses)?,
-            proxies: Proxies { trusted: self.limits.trusted_proxies.clone(), header: self.limits.forwarded_header },
+            limit: limit(limits.adds_per_second, ("limits.burst", limits.burst), ("limits.addresses", limits.addresses))?,
+            proxies: Proxies { trusted: limits.trusted_proxies.clone(), header: limits.forwarded_header },
         })
     }
 

@@ -12,9 +12,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use acta_client::source::{Authority, CaFileError, read_ca_file};
+use serving::config::{ops_listen, path, size};
 use serving::messages::{MessagesSection, UnknownLevel};
 use serving::tls::HalfTls;
-use serving::units::ByteSize;
 
 use crate::store::StoreOptions;
 use crate::{documents, http, ocds, rules, search};
@@ -54,33 +54,9 @@ pub struct Config {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConfigError {
-    /// The file cannot be read.
-    #[error("the configuration file {path} cannot be read: {error}; check the path and that this user may read it", path = path.display())]
-    Unreadable {
-        /// Which file.
-        path: PathBuf,
-        /// Why.
-        error: std::io::Error,
-    },
-    /// Not TOML, an unknown key, or a value of the wrong shape.
-    #[error("the configuration file {path} has a mistake; acta-monitor.example.toml shows every key: {error}", path = path.display())]
-    Malformed {
-        /// Which file.
-        path: PathBuf,
-        /// Where, and what was expected.
-        error: Box<toml::de::Error>,
-    },
-    /// A size below what anything works with.
-    #[error("`{key}` is too small; write at least \"{}\"", ByteSize(*.least))]
-    TooSmall {
-        /// The key with its section.
-        key: &'static str,
-        /// The smallest value.
-        least: u64,
-    },
-    /// Not an address with a port.
-    #[error("`ops.listen` is not an address; write an address and a port such as \"127.0.0.1:9092\", or \"\" for no such listener")]
-    OpsListen,
+    /// The file cannot be read, or has a value that no server could work with.
+    #[error(transparent)]
+    Common(#[from] serving::config::ConfigError),
     /// No state directory.
     #[error("`monitor.state` is empty; write the directory in which the monitor shall keep what it knows")]
     NoState,
@@ -93,9 +69,6 @@ pub enum ConfigError {
     /// Certificate without key or key without certificate.
     #[error(transparent)]
     HalfTls(#[from] HalfTls),
-    /// `[http]` cannot be used.
-    #[error(transparent)]
-    Http(#[from] http::SettingsError),
     /// `[search]` cannot be used.
     #[error(transparent)]
     Search(#[from] search::SettingsError),
@@ -119,8 +92,7 @@ const MIN_STORE_MEMORY: u64 = 1 << 20;
 impl File {
     /// Reads a file.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
-        let text = std::fs::read_to_string(path).map_err(|error| ConfigError::Unreadable { path: path.to_owned(), error })?;
-        toml::from_str(&text).map_err(|error| ConfigError::Malformed { path: path.to_owned(), error: Box::new(error) })
+        Ok(serving::config::load(path, "acta-monitor.example.toml")?)
     }
 
     /// Checks every value, and reads the files that are named in it.
@@ -129,37 +101,26 @@ impl File {
         if self.monitor.state.as_os_str().is_empty() {
             return Err(ConfigError::NoState);
         }
-        let ops_listen = self.ops_listen()?;
-        let ca_file = Some(&self.monitor.ca_file).filter(|path| !path.as_os_str().is_empty());
-        let authorities = ca_file.map(|path| read_ca_file(path)).transpose()?.unwrap_or_default();
+        let http = http::Settings { tls: self.tls.files()?, ..self.http.validate()? };
+        let ops_listen = ops_listen(None, &self.ops.listen, http.listen)?;
+        let authorities = path(self.monitor.ca_file).map(|path| read_ca_file(&path)).transpose()?.unwrap_or_default();
         Ok(Config {
             ops_listen,
             rules: rules::Section { rules: self.rule, watches: self.watch }.validate()?,
             ocds: self.ocds.validate()?,
             documents: self.documents.validate(&authorities)?,
-            http: http::Settings { tls: self.tls.files()?, ..self.http.validate()? },
+            http,
             search: self.search.validate()?,
             logs: logs::validate(&self.log)?,
             authorities,
             store: StoreOptions {
-                block_cache_bytes: size("store.cache", self.store.cache)?,
-                write_buffer_bytes: size("store.write_buffer", self.store.write_buffer)?,
+                block_cache_bytes: size("store.cache", self.store.cache, MIN_STORE_MEMORY)?,
+                write_buffer_bytes: size("store.write_buffer", self.store.write_buffer, MIN_STORE_MEMORY)?,
             },
             state: self.monitor.state,
             messages: self.messages,
         })
     }
-
-    fn ops_listen(&self) -> Result<Option<SocketAddr>, ConfigError> {
-        match self.ops.listen.as_str() {
-            "" => Ok(None),
-            text => text.parse().map(Some).map_err(|_| ConfigError::OpsListen),
-        }
-    }
-}
-
-fn size(key: &'static str, value: ByteSize) -> Result<usize, ConfigError> {
-    if value.0 < MIN_STORE_MEMORY { Err(ConfigError::TooSmall { key, least: MIN_STORE_MEMORY }) } else { Ok(value.bytes()) }
 }
 
 #[cfg(test)]

@@ -44,7 +44,7 @@ use crate::store::Store;
 pub(crate) use self::problem::Problem;
 
 pub use self::metrics::metrics;
-pub use self::section::{Section, Settings, SettingsError};
+pub use self::section::{Section, Settings};
 
 /// An answer whose body may go on, as that of `/events` does.
 pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, std::convert::Infallible>>;
@@ -87,7 +87,7 @@ enum Target {
 /// Serves a monitor to the public until `shutdown` resolves, then drains. `tls` is what [`serving::tls::load`] made of the configured files.
 pub async fn serve(site: Arc<Site>, listener: TcpListener, tls: Option<Arc<ServerConfig>>, shutdown: impl Future<Output = ()>) {
     let settings = &site.parts.settings;
-    let bounds = settings.bounds();
+    let bounds = settings.bounds;
     let clients = Clients::new(settings.max_connections_per_client, settings.many_connections.clone());
     let counters = site.parts.metrics.connections.clone();
     let handler = move |peer: IpAddr, request: Request<Incoming>| {

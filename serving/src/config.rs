@@ -131,13 +131,13 @@ pub fn headers(value: ByteSize) -> Result<u32, ConfigError> {
     Ok(value.ok_or(ConfigError::TooLarge { key: "http.max_headers", most: most.into() })?.max(MIN_HEADERS))
 }
 
-/// The limit of each client address; none if `per_second` is 0. `burst` comes with its key, `addresses` is `limits.addresses`.
-pub fn limit(per_second: u32, burst: (&'static str, u32), addresses: u32) -> Result<Option<Limit>, ConfigError> {
+/// The limit of each client address; none if `per_second` is 0. `burst` and `addresses` come with their keys.
+pub fn limit(per_second: u32, burst: (&'static str, u32), addresses: (&'static str, u32)) -> Result<Option<Limit>, ConfigError> {
     let Some(per_second) = NonZeroU32::new(per_second) else {
         return Ok(None);
     };
-    at_most("limits.addresses", addresses.into(), MAX_ADDRESSES.into())?;
-    Ok(Some(Limit { per_second, burst: nonzero(burst.0, burst.1)?, addresses: nonzero("limits.addresses", addresses)? }))
+    at_most(addresses.0, addresses.1.into(), MAX_ADDRESSES.into())?;
+    Ok(Some(Limit { per_second, burst: nonzero(burst.0, burst.1)?, addresses: nonzero(addresses.0, addresses.1)? }))
 }
 
 /// Where the operations listener listens, if there is one: `flag` if it is given, or else `ops.listen`, which stands empty for none.
@@ -183,11 +183,11 @@ mod tests {
 
     #[test]
     fn without_a_rate_there_is_no_limit_and_nothing_of_it_is_looked_at() {
-        assert_eq!(limit(0, ("limits.burst", 0), 0).unwrap(), None);
-        assert!(limit(1, ("limits.burst", 1), MAX_ADDRESSES).unwrap().is_some());
-        says(limit(1, ("limits.burst", 0), 1), &["`limits.burst` is 0"]);
-        says(limit(1, ("limits.burst", 1), 0), &["`limits.addresses` is 0"]);
-        says(limit(1, ("limits.burst", 1), MAX_ADDRESSES + 1), &["`limits.addresses` is too large"]);
+        assert_eq!(limit(0, ("a.burst", 0), ("a.addresses", 0)).unwrap(), None);
+        assert!(limit(1, ("a.burst", 1), ("a.addresses", MAX_ADDRESSES)).unwrap().is_some());
+        says(limit(1, ("a.burst", 0), ("a.addresses", 1)), &["`a.burst` is 0"]);
+        says(limit(1, ("a.burst", 1), ("a.addresses", 0)), &["`a.addresses` is 0"]);
+        says(limit(1, ("a.burst", 1), ("a.addresses", MAX_ADDRESSES + 1)), &["`a.addresses` is too large"]);
     }
 
     #[test]

@@ -30,7 +30,7 @@ use crate::connection;
 pub use crate::clients::Clients;
 
 /// The bounds of a listener's connections.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bounds {
     /// Connections at once.
     pub connections: usize,

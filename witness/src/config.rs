@@ -172,7 +172,11 @@ impl File {
             many_connections: AddressRange::LOOPBACK.into_iter().chain(limits.trusted_proxies.iter().copied()).collect(),
             body_timeout: span("http.body_timeout", section.body_timeout)?,
             answer_timeout: span("http.answer_timeout", section.answer_timeout)?,
-            limit: limit(limits.requests_per_second, ("limits.requests_burst", limits.requests_burst), limits.addresses)?,
+            limit: limit(
+                limits.requests_per_second,
+                ("limits.requests_burst", limits.requests_burst),
+                ("limits.addresses", limits.addresses),
+            )?,
             proxies: Proxies { trusted: limits.trusted_proxies.clone(), header: limits.forwarded_header },
         })
     }
