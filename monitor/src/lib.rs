@@ -59,3 +59,5 @@ pub mod run;
 pub mod search;
 pub mod state_dir;
 pub mod store;
+#[cfg(test)]
+mod stored_log;

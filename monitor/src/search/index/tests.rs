@@ -6,9 +6,9 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::*;
-use crate::fixture::{self, StoredLog};
 use crate::search::{Order, Page, Query, Settings};
 use crate::store::Store;
+use crate::stored_log::{self, StoredLog};
 
 /// An index over a store.
 struct Bed {
@@ -19,7 +19,7 @@ struct Bed {
 
 impl Bed {
     fn new() -> Self {
-        let (dir, store) = fixture::store();
+        let (dir, store) = stored_log::store();
         let mut bed = Bed { dir, store, writer: None };
         bed.reopen();
         bed
@@ -179,7 +179,7 @@ fn an_index_of_another_store_or_a_broken_one_is_made_anew() {
     log.store();
     assert_eq!((bed.catch_up(), bed.find("roof")), (4, vec![3]));
     // The same directory, and a store in which the first log is another one.
-    let (_other_dir, other) = fixture::store();
+    let (_other_dir, other) = stored_log::store();
     bed.store = other;
     let mut log = StoredLog::new(&bed.store, "other.example");
     log.decide(1, json!({"subject": "A quay"}));
