@@ -155,6 +155,20 @@ class Verifiers(unittest.TestCase):
             self.assertEqual([], [(vector, said) for vector, said, allowed in judged if said not in allowed], name)
             print(f"{name}: {len(judged)} vectors as expected")
 
+    def test_what_the_documentation_shows_as_signed_is_what_is_signed(self):
+        sys.path.insert(0, str(PYTHON.parent))
+        import acta_verify
+        if acta_verify.MLDSA44PublicKey is None:
+            self.skipTest("this cryptography cannot verify ML-DSA-44")
+        text = (ROOT / "docs" / "formats.md").read_text()
+        shown = bytes.fromhex(text.split("example=ml-dsa-message\n")[1].split("```")[0])
+        vector = Vector(VECTORS / "checkpoint" / "cosigned-ml-dsa-44")
+        checkpoint = acta_verify.parse_checkpoint(vector.bytes.decode())
+        (key,) = [key for key in acta_verify.Policy(vector.policy).witnesses.values() if key.type == acta_verify.ML_DSA_44]
+        (signature,) = [signature for name, _, signature in checkpoint.lines if name == key.name]
+        acta_verify.MLDSA44PublicKey.from_public_bytes(key.public).verify(signature[8:], shown)
+        self.assertEqual(shown, acta_verify.signed_message(key, checkpoint, int.from_bytes(signature[:8], "big")))
+
     def test_a_check_that_is_left_out_is_noticed(self):
         for path, checks in SABOTAGE.items():
             if path == JS and "js" not in PROGRAMS:

@@ -14,35 +14,8 @@
 //! Invariant: the two checkpoints of an [`Evidence`] contradict each other under the rules above, whether it was put together or parsed.
 //! Who signed them is all that is left to [`Evidence::verify`], and takes nothing but keys.
 //!
-//! # The file
-//!
-//! Text in UTF-8 of at most [`MAX_EVIDENCE`] bytes, called `*.acta-evidence`; each line ends in a newline. The first line is [`HEADER`],
-//! the second the kind.
-//!
-//! ```text
-//! acta-evidence@v1: one log signed two histories
-//! kind same-size
-//! checkpoint 5
-//! example.com/log
-//! 7
-//! 1bVlfpRQGWLNdqRmXAzWsQ8TQjpLOmhQnh3aCZdN7nU=
-//!
-//! — example.com/log …
-//! checkpoint 5
-//! example.com/log
-//! 7
-//! gQ2Ot3mMVCyxIhVCbUEPvLJTWoVHSBwYbrxMVIDjbFQ=
-//!
-//! — example.com/log …
-//! ```
-//!
-//! - `checkpoint N`: the next N lines are a signed checkpoint, as its log served it but for the signature lines: only verified ones of the
-//!   log itself are written. N tells where it ends, since a checkpoint has an empty line in it.
-//! - In a file of the kind `divergent` a line `subtree START END` follows the kind: the entries from number START (included) to END
-//!   (excluded), both in decimal, which form a [`Subtree`]. Behind each checkpoint there is a line `hash HASH`, the hash (in base64) of that range in
-//!   the tree of that checkpoint, a line `proof N`, and N lines of one hash each: the proof, from the subtree up.
-//! - The checkpoint of the smaller size comes first, of equal sizes that with the smaller root hash. Numbers have no leading zeros,
-//!   base64 is strict. So there is one way to write what the file says, and what is parsed prints as the same bytes.
+//! The file is text, called `*.acta-evidence`, of at most [`MAX_EVIDENCE`] bytes: `docs/formats.md` says how it is written. There is one way to
+//! write what it says, and what is parsed prints as the same bytes.
 //!
 //! A file is named after what it convicts of ([`Evidence::file_name`]), not after its bytes: whoever finds the same pair again writes the same
 //! file, however the log signed it the second time.

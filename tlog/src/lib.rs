@@ -18,7 +18,7 @@
 //! | [`policy`] | C2SP tlog-policy |
 //! | [`proof`] | C2SP tlog-proof |
 //! | [`witness`] | C2SP tlog-witness |
-//! | [`evidence`] | our own: [`evidence`] says how the file is written |
+//! | [`evidence`] | our own: `docs/formats.md` says how the file is written |
 //!
 //! Errors name foreign logs and keys through [`printable`], so that they can go to a terminal as they are. An error's text includes that
 //! of its cause, and `source()` gives none: print the error, not a chain.

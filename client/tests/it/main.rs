@@ -7,6 +7,7 @@ mod cli;
 mod commands;
 mod end_to_end;
 mod folding;
+mod formats;
 mod hostile;
 mod publishing;
 mod reading;

@@ -1,4 +1,4 @@
-//! The file of evidence as text, in both directions. [`super`] says how it is written.
+//! The file of evidence as text, in both directions. `docs/formats.md` says how it is written.
 
 use std::fmt;
 
