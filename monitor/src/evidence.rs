@@ -34,8 +34,7 @@ const UNPROVEN: &str = "unproven-";
 /// Evidence could not be kept or read.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "{}: {source}. Evidence of a log that signed two histories belongs into this file: free the disk or mend its rights, then start acta-monitor \
-     again, which finds it again",
+    "{}: {source}. Evidence of a log that signed two histories belongs there: free the disk, or let acta-monitor write to it; it is tried again",
     .path.display()
 )]
 pub struct EvidenceError {

@@ -6,7 +6,8 @@
 //! | key in the family `heads` | row |
 //! |---|---|
 //! | number of the log, 0, size u64, root | a [`SeenHead`] |
-//! | number of the log, 1, text of the source | the newest head that this source showed ([`Shown`]) |
+//! | number of the log, 1, text of the source | the size that this source showed last ([`Shown`]) |
+//! | number of the log, 2 | since when the log's own address shows less than was seen ([`Lag`]) |
 //!
 //! Invariant: the rows of a log are bounded, and a log cannot have an inconvenient head forgotten by signing many others. Of the heads that
 //! were followed some are dropped ([`MAX_FOLLOWED`]): each is the root of a part of the entries, which the monitor keeps, so it says nothing
@@ -55,6 +56,7 @@ const ALL: usize = 4 * (MAX_FOLLOWED + MAX_UNSETTLED + MAX_CONTRADICTING);
 
 const SEEN: u8 = 0;
 const SHOWN: u8 = 1;
+const BEHIND: u8 = 2;
 
 /// A head that bears its log's signature, and no signature line that nobody verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -101,10 +103,19 @@ pub enum Standing {
 pub struct Shown {
     /// The size.
     pub size: u64,
-    /// Since when it has shown no larger one.
-    pub since: Timestamp,
-    /// When it was last looked at.
+    /// When.
     pub last: Timestamp,
+}
+
+/// That the log's own address shows fewer entries than somebody has seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lag {
+    /// What it showed last.
+    pub shown: Shown,
+    /// The largest head that was seen and is not known to be a lie.
+    pub seen: SeenHead,
+    /// Since when.
+    pub since: Timestamp,
 }
 
 /// What became of a head that was to be noted.
@@ -121,6 +132,14 @@ struct SeenRow {
     standing: Standing,
     seen: Vec<Sighting>,
     note: String,
+}
+
+impl SeenRow {
+    fn into_seen(self) -> Result<SeenHead, StoreError> {
+        // Its signatures were verified before it was stored.
+        let head = SignedCheckpoint::parse(self.note.as_bytes()).map_err(|_| Damage::MalformedRow)?;
+        Ok(SeenHead { head: LogHead(head), standing: self.standing, sightings: self.seen })
+    }
 }
 
 impl LogHead {
@@ -191,11 +210,12 @@ pub fn note(txn: &mut Txn<'_>, log: u32, head: &LogHead, seen_at: Timestamp, sou
     Ok(Noted::Known(seen.standing))
 }
 
-/// Says how a head stands; does nothing if it is not noted. A head that once convicted its log does so for ever.
+/// Says how a head stands; does nothing if it is not noted. A head that once convicted its log does so for ever, unless it turns out to be
+/// the one that is followed and another one the lie.
 pub fn settle(txn: &mut Txn<'_>, log: u32, head: &Checkpoint, standing: Standing) -> Result<(), StoreError> {
     let Some(row) = txn.get(Family::Heads, &seen_key(log, head))? else { return Ok(()) };
     let mut seen = seen_of(&row)?;
-    if seen.standing == standing || seen.standing == Standing::Contradicts {
+    if seen.standing == standing || (seen.standing == Standing::Contradicts && standing != Standing::Followed) {
         return Ok(());
     }
     if standing == Standing::Contradicts && keys_of(txn, log, standing)?.len() >= MAX_CONTRADICTING {
@@ -230,15 +250,35 @@ pub fn newest(seen: &[SeenHead]) -> Option<&SeenHead> {
     followed.or_else(|| seen.iter().rev().find(own))
 }
 
+/// Whether the log's own address shows fewer entries than were seen anywhere, and since when. A head that contradicts what was read does
+/// not count: nobody can bring both together.
+pub fn lag(txn: &mut Txn<'_>, log: u32) -> Result<Option<Lag>, StoreError> {
+    let own = [prefix(log, SHOWN).as_slice(), Source::Log.to_string().as_bytes()].concat();
+    let Some(row) = txn.get(Family::Heads, &own)? else { return Ok(None) };
+    let shown: Shown = decode(&row)?;
+    let largest = rows(txn, log)?.into_iter().rfind(|(_, row)| row.standing != Standing::Contradicts);
+    let seen = largest.map(|(_, row)| row.into_seen()).transpose()?.filter(|seen| seen.head.checkpoint().size().as_u64() > shown.size);
+    let key = prefix(log, BEHIND);
+    let since: Option<Timestamp> = txn.get(Family::Heads, &key)?.map(|row| decode(&row)).transpose()?;
+    let Some(seen) = seen else {
+        if since.is_some() {
+            txn.delete(Family::Heads, key);
+        }
+        return Ok(None);
+    };
+    if since.is_none() {
+        txn.put(Family::Heads, key, encode(&shown.last));
+    }
+    Ok(Some(Lag { shown, seen, since: since.unwrap_or(shown.last) }))
+}
+
 fn show(txn: &mut Txn<'_>, log: u32, size: TreeSize, now: Timestamp, source: &Source) -> Result<(), StoreError> {
     // A receipt is no place that shows one head after another.
     if matches!(source, Source::Receipt { .. }) {
         return Ok(());
     }
     let key = [prefix(log, SHOWN).as_slice(), source.to_string().as_bytes()].concat();
-    let before: Option<Shown> = txn.get(Family::Heads, &key)?.map(|row| decode(&row)).transpose()?;
-    let since = before.filter(|before| size.as_u64() <= before.size).map_or(now, |before| before.since);
-    txn.put(Family::Heads, key, encode(&Shown { size: size.as_u64(), since, last: now }));
+    txn.put(Family::Heads, key, encode(&Shown { size: size.as_u64(), last: now }));
     Ok(())
 }
 
@@ -297,10 +337,7 @@ fn put(txn: &mut Txn<'_>, log: u32, seen: &SeenHead) {
 }
 
 fn seen_of(row: &[u8]) -> Result<SeenHead, StoreError> {
-    let SeenRow { standing, seen, note } = decode(row)?;
-    // Its signatures were verified before it was stored.
-    let head = SignedCheckpoint::parse(note.as_bytes()).map_err(|_| Damage::MalformedRow)?;
-    Ok(SeenHead { head: LogHead(head), standing, sightings: seen })
+    decode::<SeenRow>(row)?.into_seen()
 }
 
 fn seen_key(log: u32, head: &Checkpoint) -> Vec<u8> {

@@ -23,6 +23,7 @@
 //! | [`check`] | how a check is written |
 //! | [`heads`] | every head that was seen of a log, and whether two of them can both be true |
 //! | [`history`] | hashes and proofs from the entries that the monitor keeps |
+//! | [`views`] | what others are shown of the logs: witnesses, other monitors, receipts |
 //! | [`evidence`] | files that convict a log, and pairs of heads that do not |
 //! | [`config`] | the configuration file |
 //! | [`state_dir`] | what lies where |
@@ -61,3 +62,4 @@ pub mod state_dir;
 pub mod store;
 #[cfg(test)]
 mod stored_log;
+pub mod views;

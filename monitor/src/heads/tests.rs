@@ -218,7 +218,7 @@ fn a_head_that_convicted_its_log_stays_so_and_the_first_of_them_stay() {
         write(&store, |txn| {
             note(txn, LOG, &head, Timestamp::UNIX_EPOCH, &Source::Log)?;
             settle(txn, LOG, head.checkpoint(), Standing::Contradicts)?;
-            settle(txn, LOG, head.checkpoint(), Standing::Followed)
+            settle(txn, LOG, head.checkpoint(), Standing::Continues)
         });
     }
     let seen = all(&store, LOG).unwrap();

@@ -1,0 +1,167 @@
+//! Weighing a head: by what is stored, and where that does not decide, by what the log serves.
+
+use acta_client::source::Source as Place;
+use acta_client::verified::VerifiedLog;
+use jiff::Timestamp;
+use tlog::checkpoint::SignedCheckpoint;
+
+use super::{Views, ViewsError};
+use crate::check::Outcome;
+use crate::config::LogSettings;
+use crate::findings;
+use crate::heads::{self, Comparison, LogHead, Noted, SeenHead, Source, Standing};
+use crate::history::History;
+use crate::logs::{self, LogState};
+use crate::store::StoreError;
+
+/// How many heads of a log are asked about in one round. Each may take some requests.
+const ASKED_PER_ROUND: usize = 8;
+
+impl Views {
+    /// Notes a head that somebody showed, and weighs it if it is not known yet how it stands. `place` is where its log may be read as that
+    /// somebody sees it, if it can be.
+    pub(super) async fn take(&self, log: &LogSettings, head: LogHead, source: Source, place: Option<&Place>) -> Result<Noted, ViewsError> {
+        let (number, now) = (self.number(log)?, self.parts.clock.now());
+        let noted = self.parts.store.write(|txn| heads::note(txn, number, &head, now, &source))?;
+        if matches!(noted, Noted::Known(standing) if standing != Standing::Pending) {
+            return Ok(noted);
+        }
+        let seen = SeenHead { head, standing: Standing::Pending, sightings: vec![heads::Sighting { source, first: now }] };
+        if !self.weigh_by_store(log, number, &seen).await? {
+            let mirror = place.filter(|_| matches!(seen.sightings[0].source, Source::Mirror(_)));
+            self.weigh_by_log(log, number, &seen, mirror).await?;
+        }
+        Ok(noted)
+    }
+
+    /// Decides what can be decided by what is stored: after more entries were taken in.
+    pub(super) async fn settle(&self) -> Result<(), ViewsError> {
+        for (log, _) in &self.logs {
+            let number = self.number(log)?;
+            let Some(state) = logs::by_number(&self.parts.store, number)? else { continue };
+            let mut unsettled = heads::all(&self.parts.store, number)?;
+            unsettled.retain(|seen| seen.standing.is_unsettled());
+            let mut open = unsettled.len();
+            for seen in unsettled.iter().filter(|seen| seen.head.checkpoint().size() <= state.size) {
+                open -= usize::from(self.weigh_by_store(log, number, seen).await?);
+            }
+            self.parts.metrics.unsettled(&log.origin, open);
+            self.look_for_rollback(log, number)?;
+        }
+        Ok(())
+    }
+
+    /// Asks the log about heads that are still open.
+    pub(super) async fn ask_again(&self, log: &LogSettings) -> Result<(), ViewsError> {
+        let number = self.number(log)?;
+        let mut open = heads::all(&self.parts.store, number)?;
+        open.retain(|seen| matches!(seen.standing, Standing::Pending | Standing::Unproven));
+        for seen in open.iter().take(ASKED_PER_ROUND) {
+            self.weigh_by_log(log, number, seen, None).await?;
+        }
+        Ok(())
+    }
+
+    /// Weighs by what is stored. Whether that decided.
+    async fn weigh_by_store(&self, log: &LogSettings, number: u32, seen: &SeenHead) -> Result<bool, ViewsError> {
+        let (parts, log, seen) = (self.parts.clone(), log.clone(), seen.clone());
+        // It reads and hashes as many entries as were not hashed for this before.
+        let weighing = tokio::task::spawn_blocking(move || {
+            let Some(state) = logs::by_number(&parts.store, number)? else { return Ok(false) };
+            let history = History::new(&parts.store, number, state.size);
+            let (head, now) = (seen.head.checkpoint(), parts.clock.now());
+            let known = heads::all(&parts.store, number)?;
+            let comparison = heads::judge(&history, &known, &seen.head, &log.policy.log_keys())?;
+            let decided = !matches!(comparison, Comparison::Behind { .. });
+            let mut out = Outcome::default();
+            let mut standing = Standing::Pending;
+            if decided {
+                let earlier = known.iter().rev().find(|known| known.head != seen.head).map_or(&seen.head, |known| &known.head);
+                for source in sources(&seen) {
+                    standing = heads::report(&parts.evidence, &comparison, earlier.signed(), seen.head.signed(), source, now, &mut out)?;
+                }
+                if history.root_at(head.size())? == Some(*head.root()) {
+                    standing = Standing::Followed;
+                }
+            }
+            if decided || history.has_computed() {
+                parts.store.write(|txn| {
+                    history.keep(txn);
+                    if decided {
+                        heads::settle(txn, number, head, standing)?;
+                        findings::record(txn, &log.origin, now, out)?;
+                    }
+                    Ok::<_, StoreError>(())
+                })?;
+            }
+            Ok(decided)
+        });
+        weighing.await.expect("weighing does not panic and is not cancelled")
+    }
+
+    /// Weighs by what is served: under the larger one of this head and the newest that the log showed, the smaller one is the beginning.
+    async fn weigh_by_log(&self, log: &LogSettings, number: u32, seen: &SeenHead, mirror: Option<&Place>) -> Result<(), ViewsError> {
+        let Some(LogState { head: Some(newest), .. }) = logs::by_number(&self.parts.store, number)? else { return Ok(()) };
+        let places = mirror.into_iter().chain(self.own_place(log));
+        let mut comparison = None;
+        for place in places {
+            let compared = compare_at(place, log, seen, &newest).await;
+            let decided = !matches!(compared, Comparison::Unavailable(_) | Comparison::Unproven(_));
+            comparison = Some(compared);
+            if decided {
+                break;
+            }
+        }
+        let Some(comparison) = comparison else { return Ok(()) };
+        let now = self.parts.clock.now();
+        let comparison = match comparison {
+            // Once a doubt is told, telling it again with each newer head says nothing new.
+            Comparison::Unproven(_) | Comparison::Unavailable(_) if seen.standing == Standing::Unproven => return Ok(()),
+            // Whoever hides a fork can withhold the proof of it. A head that is larger than all that the log shows is no doubt but a rollback.
+            Comparison::Unavailable(error)
+                if seen.head.checkpoint().size() <= newest.checkpoint().size() && self.is_overdue(seen.first_seen(), now) =>
+            {
+                Comparison::Unproven(error.to_string())
+            }
+            other => other,
+        };
+        let mut out = Outcome::default();
+        let mut standing = seen.standing;
+        for source in sources(seen) {
+            standing = heads::report(&self.parts.evidence, &comparison, &newest, seen.head.signed(), source, now, &mut out)?;
+        }
+        if standing != Standing::Pending {
+            self.parts.store.write(|txn| {
+                heads::settle(txn, number, seen.head.checkpoint(), standing)?;
+                findings::record(txn, &log.origin, now, out)
+            })?;
+        }
+        Ok(())
+    }
+
+    fn is_overdue(&self, first_seen: Timestamp, now: Timestamp) -> bool {
+        let waited = std::time::Duration::try_from(now.duration_since(first_seen)).unwrap_or_default();
+        waited >= self.parts.settings.unproven_after
+    }
+}
+
+/// Of whom it is to be told: each receipt, since each is a finding of its own, or whoever showed the head first.
+fn sources(seen: &SeenHead) -> impl Iterator<Item = &Source> {
+    let receipts = seen.sightings.iter().filter(|sighting| matches!(sighting.source, Source::Receipt { .. }));
+    let first = seen.sightings.first().filter(|first| !matches!(first.source, Source::Receipt { .. }));
+    first.into_iter().chain(receipts).map(|sighting| &sighting.source)
+}
+
+async fn compare_at(place: &Place, log: &LogSettings, seen: &SeenHead, newest: &SignedCheckpoint) -> Comparison {
+    let head = seen.head.signed();
+    let (larger, smaller) = if head.checkpoint().size() >= newest.checkpoint().size() { (head, newest) } else { (newest, head) };
+    // A witness's line that does not fit is no reason to leave a head of the log out.
+    let verified = LogHead::verify(larger, &log.policy).map(|head| log.policy.without_quorum().verify(head.signed()));
+    match verified {
+        Ok(Ok(larger)) => heads::compare(&VerifiedLog::at(place.clone(), larger), smaller, &log.policy.log_keys()).await,
+        // The newest head is of before the log's key changed in the policy.
+        Ok(Err(error)) => Comparison::Unproven(error.to_string()),
+        Err(error) => Comparison::Unproven(error.to_string()),
+    }
+}
+
