@@ -17,7 +17,7 @@ use serving::messages::{MessagesSection, UnknownLevel};
 use serving::tls::HalfTls;
 
 use crate::store::StoreOptions;
-use crate::{documents, http, ocds, rules, search};
+use crate::{documents, http, ocds, rules, search, views};
 
 pub use file::{File, MonitorSection, OpsSection, StoreSection};
 pub use logs::{LogConfigError, LogSection, LogSettings};
@@ -32,6 +32,8 @@ pub struct Config {
     pub logs: Vec<LogSettings>,
     /// Certificate authorities to believe besides the web's.
     pub authorities: Vec<Authority>,
+    /// Who else is asked what a log shows.
+    pub gossip: views::Settings,
     /// The public listener.
     pub http: http::Settings,
     /// Full-text search.
@@ -69,6 +71,9 @@ pub enum ConfigError {
     /// Certificate without key or key without certificate.
     #[error(transparent)]
     HalfTls(#[from] HalfTls),
+    /// `[gossip]` cannot be used.
+    #[error(transparent)]
+    Gossip(#[from] views::SettingsError),
     /// `[search]` cannot be used.
     #[error(transparent)]
     Search(#[from] search::SettingsError),
@@ -110,6 +115,7 @@ impl File {
             ocds: self.ocds.validate()?,
             documents: self.documents.validate(&authorities)?,
             http,
+            gossip: self.gossip.validate()?,
             search: self.search.validate()?,
             logs: logs::validate(&self.log)?,
             authorities,

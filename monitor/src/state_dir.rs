@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/db/         the store (RocksDB): what is followed, and all that was found
 //! DIR/evidence/   what convicts a log, or shows what it served; to be given to others
+//! DIR/receipts/   receipts that wait to be looked at
 //! DIR/search/     the search index; may be removed, it is made anew from the store
 //! DIR/lock        held while a process works on the directory; its number is in it
 //! ```
@@ -82,6 +83,11 @@ impl StateDir {
         self.root.join("evidence")
     }
 
+    /// Where receipts are handed over to the process that works on the directory.
+    pub fn receipts(&self) -> PathBuf {
+        self.root.join("receipts")
+    }
+
     /// Where the search index is.
     pub fn search(&self) -> PathBuf {
         self.root.join("search")
@@ -105,7 +111,7 @@ impl StateDir {
         }
         self.make(&self.root)?;
         // A start that was cut short may have left these. Nobody else has a directory with just these names.
-        let ours = |name: &std::ffi::OsStr| ["db", "lock", "evidence", "search"].iter().any(|ours| name == *ours);
+        let ours = |name: &std::ffi::OsStr| ["db", "lock", "evidence", "receipts", "search"].iter().any(|ours| name == *ours);
         let entries = fs::read_dir(&self.root).map_err(|error| self.failed(&self.root, error))?;
         for entry in entries {
             let name = entry.map_err(|error| self.failed(&self.root, error))?.file_name();

@@ -29,9 +29,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use acta_client::source::{Authority, FetchError, Options, Source as Place};
-use futures_util::{StreamExt, stream};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use tlog::printable::Printable;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
 use crate::clock::Clock;
@@ -149,8 +150,15 @@ impl Views {
     /// Asks everybody once about each log, and decides what can be decided.
     pub async fn round(&self) -> Result<(), ViewsError> {
         for (log, views) in &self.logs {
-            let asked = stream::iter(views).map(|view| async move { (view, view.ask(log).await) });
-            let mut answers = asked.buffer_unordered(AT_ONCE);
+            let at_once = Semaphore::new(AT_ONCE);
+            let mut answers = FuturesUnordered::new();
+            for view in views {
+                let turn = at_once.acquire();
+                answers.push(async move {
+                    let _turn = turn.await;
+                    (view, view.ask(log).await)
+                });
+            }
             while let Some((view, answer)) = answers.next().await {
                 self.answered(log, view, answer).await?;
             }

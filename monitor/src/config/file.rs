@@ -8,7 +8,7 @@ use serving::tls::TlsSection;
 use serving::units::ByteSize;
 
 use super::LogSection;
-use crate::{documents, http, ocds, rules, search};
+use crate::{documents, http, ocds, rules, search, views};
 
 /// The configuration file as it is written. Each key has a default, so the empty file is a configuration: of a monitor that follows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,6 +18,8 @@ pub struct File {
     pub monitor: MonitorSection,
     /// The logs to follow.
     pub log: Vec<LogSection>,
+    /// Who else is asked what a log shows.
+    pub gossip: views::Section,
     /// The listener for everybody.
     pub http: http::Section,
     /// Its certificate, for a monitor without a proxy before it.

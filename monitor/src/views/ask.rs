@@ -73,10 +73,10 @@ impl View {
         let fetched = match self.place.server() {
             Some(server) => server.get(&self.path, MAX_NOTE).await,
             // Only mirrors may be directories, and all of these have this name.
-            None => return verified(self.place.checkpoint().await.map_err(NoHead::from)?, log),
+            None => return verified(&self.place.checkpoint().await?, log),
         };
         let bytes = fetched.map_err(NoHead::fetch)?;
-        verified(SignedCheckpoint::parse(&bytes).map_err(NoHead::Malformed)?, log)
+        verified(&SignedCheckpoint::parse(&bytes).map_err(NoHead::Malformed)?, log)
     }
 
     pub(super) fn kind(&self) -> Kind {
@@ -118,6 +118,6 @@ impl From<SourceError> for NoHead {
 }
 
 /// A mirror may be of another log that is followed: then this is not the head that was asked for.
-fn verified(signed: SignedCheckpoint, log: &LogSettings) -> Result<LogHead, NoHead> {
-    LogHead::verify(&signed, &log.policy).map_err(NoHead::NotTheLogs)
+fn verified(signed: &SignedCheckpoint, log: &LogSettings) -> Result<LogHead, NoHead> {
+    LogHead::verify(signed, &log.policy).map_err(NoHead::NotTheLogs)
 }

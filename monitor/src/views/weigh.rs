@@ -42,7 +42,8 @@ impl Views {
             let mut unsettled = heads::all(&self.parts.store, number)?;
             unsettled.retain(|seen| seen.standing.is_unsettled());
             let mut open = unsettled.len();
-            for seen in unsettled.iter().filter(|seen| seen.head.checkpoint().size() <= state.size) {
+            // The largest first: it takes a followed head of at least its size to convict another.
+            for seen in unsettled.iter().rev().filter(|seen| seen.head.checkpoint().size() <= state.size) {
                 open -= usize::from(self.weigh_by_store(log, number, seen).await?);
             }
             self.parts.metrics.unsettled(&log.origin, open);
@@ -164,4 +165,3 @@ async fn compare_at(place: &Place, log: &LogSettings, seen: &SeenHead, newest: &
         Err(error) => Comparison::Unproven(error.to_string()),
     }
 }
-
