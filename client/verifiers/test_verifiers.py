@@ -41,7 +41,8 @@ WITHOUT_ML_DSA = {
 }
 
 
-# Checks of the scripts, and what is in their place when they are left out.
+# Checks of the scripts, and what is in their place when they are left out. Those that some libraries make too are not among them, since
+# with such a library nobody would miss them.
 SABOTAGE = {
     PYTHON: [
         ('require(base64.b64encode(data).decode() == text', 'require(True'),
@@ -76,7 +77,6 @@ SABOTAGE = {
         ('ignoreBOM: true', 'ignoreBOM: false'),
         ('fatal: true', 'fatal: false'),
         ('\\p{White_Space}', '\\s'),
-        ('!isOfSmallOrder(signature.slice(0, 32))', 'true'),
         ('=== 1n && !isOfSmallOrder(key)', '=== 1n'),
         ('y < P && power', 'power'),
         ('require(id === hex', 'require(id !== hex'),
