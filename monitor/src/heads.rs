@@ -114,8 +114,6 @@ pub struct Lag {
     pub shown: Shown,
     /// The largest head that was seen and is not known to be a lie.
     pub seen: SeenHead,
-    /// Since when.
-    pub since: Timestamp,
 }
 
 /// What became of a head that was to be noted.
@@ -250,26 +248,34 @@ pub fn newest(seen: &[SeenHead]) -> Option<&SeenHead> {
     followed.or_else(|| seen.iter().rev().find(own))
 }
 
-/// Whether the log's own address shows fewer entries than were seen anywhere, and since when. A head that contradicts what was read does
-/// not count: nobody can bring both together.
-pub fn lag(txn: &mut Txn<'_>, log: u32) -> Result<Option<Lag>, StoreError> {
+/// Whether the log's own address shows fewer entries than were seen anywhere. A head that contradicts what was read does not count: nobody
+/// can bring both together.
+pub fn lag(store: &Store, log: u32) -> Result<Option<Lag>, StoreError> {
     let own = [prefix(log, SHOWN).as_slice(), Source::Log.to_string().as_bytes()].concat();
-    let Some(row) = txn.get(Family::Heads, &own)? else { return Ok(None) };
+    let Some(row) = store.get(Family::Heads, &own)? else { return Ok(None) };
     let shown: Shown = decode(&row)?;
-    let largest = rows(txn, log)?.into_iter().rfind(|(_, row)| row.standing != Standing::Contradicts);
-    let seen = largest.map(|(_, row)| row.into_seen()).transpose()?.filter(|seen| seen.head.checkpoint().size().as_u64() > shown.size);
-    let key = prefix(log, BEHIND);
-    let since: Option<Timestamp> = txn.get(Family::Heads, &key)?.map(|row| decode(&row)).transpose()?;
-    let Some(seen) = seen else {
-        if since.is_some() {
-            txn.delete(Family::Heads, key);
+    for (_, row) in store.scan(Family::Heads, &prefix(log, SEEN), ALL)?.iter().rev() {
+        let row: SeenRow = decode(row)?;
+        if row.standing != Standing::Contradicts {
+            let seen = row.into_seen()?;
+            let is_more = seen.head.checkpoint().size().as_u64() > shown.size;
+            return Ok(is_more.then_some(Lag { shown, seen }));
         }
-        return Ok(None);
-    };
-    if since.is_none() {
-        txn.put(Family::Heads, key, encode(&shown.last));
     }
-    Ok(Some(Lag { shown, seen, since: since.unwrap_or(shown.last) }))
+    Ok(None)
+}
+
+/// Since when a [`Lag`] was there, if that was written down.
+pub fn behind_since(store: &Store, log: u32) -> Result<Option<Timestamp>, StoreError> {
+    store.get(Family::Heads, &prefix(log, BEHIND))?.map(|row| decode(&row)).transpose()
+}
+
+/// Writes down since when there is a [`Lag`], or that there is none.
+pub fn set_behind_since(txn: &mut Txn<'_>, log: u32, since: Option<Timestamp>) {
+    match since {
+        Some(since) => txn.put(Family::Heads, prefix(log, BEHIND), encode(&since)),
+        None => txn.delete(Family::Heads, prefix(log, BEHIND)),
+    }
 }
 
 fn show(txn: &mut Txn<'_>, log: u32, size: TreeSize, now: Timestamp, source: &Source) -> Result<(), StoreError> {

@@ -214,6 +214,7 @@ impl Views {
 
     /// The number of a log; it gets one when it is first looked at.
     fn number(&self, log: &LogSettings) -> Result<u32, StoreError> {
-        Ok(logs::register(&self.parts.store, &log.origin)?.number)
+        let known = logs::by_origin(&self.parts.store, &log.origin)?;
+        Ok(known.map_or_else(|| logs::register(&self.parts.store, &log.origin), Ok)?.number)
     }
 }

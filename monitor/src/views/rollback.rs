@@ -5,45 +5,60 @@
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use super::Views;
 use crate::check::Outcome;
 use crate::config::LogSettings;
-use crate::finding::{Code, Raised};
+use crate::finding::{Code, FindingId, Raised};
 use crate::findings;
 use crate::heads::{self, Lag};
+use crate::logs::LogState;
 use crate::store::StoreError;
 
 /// There is one such finding about a log at a time.
 const SUBJECT: &str = "own address";
 
 impl Views {
-    pub(super) fn look_for_rollback(&self, log: &LogSettings, number: u32) -> Result<(), StoreError> {
-        let (grace, now) = (self.parts.settings.rollback_after, self.parts.clock.now());
-        self.parts.store.write(|txn| {
-            let mut out = Outcome::default();
-            match heads::lag(txn, number)? {
-                None => out.clear(Code::LOG_ROLLBACK, SUBJECT),
-                Some(lag) if lasted(&lag) >= grace => out.raise(Raised::new(Code::LOG_ROLLBACK, "", SUBJECT, text(&lag))),
-                Some(_) => {}
+    pub(super) fn look_for_rollback(&self, log: &LogSettings, state: &LogState) -> Result<(), StoreError> {
+        let (store, number) = (&self.parts.store, state.number);
+        let (lag, since) = (heads::lag(store, number)?, heads::behind_since(store, number)?);
+        let mut out = Outcome::default();
+        let since = match (lag, since) {
+            (None, None) => return Ok(()),
+            (None, Some(_)) => {
+                out.clear(Code::LOG_ROLLBACK, SUBJECT);
+                None
             }
-            findings::record(txn, &log.origin, now, out).map(|_| ())
+            (Some(lag), None) => Some(lag.shown.last),
+            (Some(lag), Some(since)) => {
+                let lasted = Duration::try_from(lag.shown.last.duration_since(since)).unwrap_or_default();
+                if lasted < self.parts.settings.rollback_after || self.is_told(log)? {
+                    return Ok(());
+                }
+                out.raise(Raised::new(Code::LOG_ROLLBACK, "", SUBJECT, text(&lag, since)));
+                Some(since)
+            }
+        };
+        store.write(|txn| {
+            heads::set_behind_since(txn, number, since);
+            findings::record(txn, &log.origin, self.parts.clock.now(), out).map(|_| ())
         })
+    }
+
+    fn is_told(&self, log: &LogSettings) -> Result<bool, StoreError> {
+        let id = FindingId::new(&log.origin, &Code::LOG_ROLLBACK, SUBJECT);
+        Ok(findings::finding(&self.parts.store, id)?.is_some_and(|finding| finding.resolved.is_none()))
     }
 }
 
-/// Over how long a time it was looked at and showed less.
-fn lasted(lag: &Lag) -> Duration {
-    Duration::try_from(lag.shown.last.duration_since(lag.since)).unwrap_or_default()
-}
-
-fn text(lag: &Lag) -> String {
+fn text(lag: &Lag, since: Timestamp) -> String {
     let head = lag.seen.head.checkpoint();
     let place = lag.seen.sightings.first().map(|sighting| sighting.source.in_words()).unwrap_or_default();
     format!(
-        "The log's own address has shown at most {} entries since {}, but the log signed a head of {} entries with the root hash {}, which was \
+        "The log's own address has shown fewer entries since {since} than it signed: {} now, but a head of {} entries with the root hash {} was \
          seen {place} at {}.",
         lag.shown.size,
-        lag.since,
         head.size(),
         head.root().to_base64(),
         lag.seen.first_seen()

@@ -287,6 +287,58 @@ async fn a_mirror_that_serves_the_other_history_convicts_the_log_before_it_has_g
 }
 
 #[tokio::test]
+async fn histories_that_differ_only_after_the_newest_head_are_found_at_the_addresses_that_serve_them() {
+    let (one, other) = (Tree::new("one", 620, 700), Tree::new("other", 620, 700));
+    let mut desk = Desk::new();
+    for (name, tree, size) in [("mirror", &one, 640), ("other-mirror", &other, 650)] {
+        std::fs::create_dir(desk.path(name)).unwrap();
+        tree.serve(&desk.path(name), size, &tree.head(size));
+        desk.section.mirrors.push(desk.path(name).to_str().unwrap().to_owned());
+        desk.follow(&one, 600, 600);
+        desk.views().round().await.unwrap();
+    }
+    assert_eq!(desk.codes(), [Code::LOG_FORK]);
+}
+
+#[tokio::test]
+async fn a_head_of_more_entries_than_any_log_has_is_asked_about_and_no_more() {
+    let own = Tree::new("own", 0, 600);
+    let mut desk = Desk::new();
+    desk.witnesses.push(showing(&crate::heads::fixture::sign(TreeSize::MAX.as_u64(), Hash::leaf(b"x"))).await);
+    desk.follow(&own, 600, 600);
+    let views = desk.views();
+    views.round().await.unwrap();
+    assert_eq!(desk.codes(), []);
+    desk.wait(601);
+    desk.follow(&own, 600, 600);
+    views.round().await.unwrap();
+    assert_eq!(desk.codes(), [Code::LOG_ROLLBACK]);
+}
+
+#[tokio::test]
+async fn a_witness_that_dates_ahead_is_named_until_it_does_not() {
+    let own = Tree::new("own", 0, 600);
+    let mut desk = Desk::new();
+    let (soon, far) = (1_000_200, 1_000_400);
+    let dated = |time: u64| {
+        let mut head = own.head(600);
+        let cosigned = witness_key(0).cosign(head.checkpoint(), time).unwrap();
+        head.add_signature(cosigned).unwrap();
+        head
+    };
+    let shown = Arc::new(Mutex::new(dated(soon)));
+    let showing = Arc::clone(&shown);
+    desk.witnesses.push(server(move |_| http("200 OK", "", &showing.lock().unwrap().to_bytes()), false).await);
+    desk.follow(&own, 600, 600);
+    let views = desk.views();
+    for (time, codes) in [(soon, vec![]), (far, vec![Code::LOG_FUTURE_HEAD]), (u64::MAX / 2, vec![Code::LOG_FUTURE_HEAD]), (soon, vec![])] {
+        *shown.lock().unwrap() = dated(time);
+        views.round().await.unwrap();
+        assert_eq!(desk.codes(), codes, "{time}");
+    }
+}
+
+#[tokio::test]
 async fn what_the_log_withholds_is_a_doubt_after_a_while() {
     let (own, fork) = (Tree::new("own", 300, 700), Tree::new("fork", 300, 700));
     let mut desk = Desk::new();

@@ -1,18 +1,25 @@
 //! Weighing a head: by what is stored, and where that does not decide, by what the log serves.
 
+use std::time::Duration;
+
 use acta_client::source::Source as Place;
 use acta_client::verified::VerifiedLog;
 use jiff::Timestamp;
 use tlog::checkpoint::SignedCheckpoint;
+use tlog::printable::Printable;
 
 use super::{Views, ViewsError};
 use crate::check::Outcome;
 use crate::config::LogSettings;
+use crate::finding::{Code, Raised};
 use crate::findings;
 use crate::heads::{self, Comparison, LogHead, Noted, SeenHead, Source, Standing};
 use crate::history::History;
 use crate::logs::{self, LogState};
 use crate::store::StoreError;
+
+/// With how many heads beyond what was read one is compared.
+const COMPARED_WITH: usize = 4;
 
 /// How many heads of a log are asked about in one round. Each may take some requests.
 const ASKED_PER_ROUND: usize = 8;
@@ -22,7 +29,11 @@ impl Views {
     /// somebody sees it, if it can be.
     pub(super) async fn take(&self, log: &LogSettings, head: LogHead, source: Source, place: Option<&Place>) -> Result<Noted, ViewsError> {
         let (number, now) = (self.number(log)?, self.parts.clock.now());
-        let noted = self.parts.store.write(|txn| heads::note(txn, number, &head, now, &source))?;
+        let future = dated_ahead(log, &head, &source, now);
+        let noted = self.parts.store.write(|txn| {
+            findings::record(txn, &log.origin, now, future)?;
+            heads::note(txn, number, &head, now, &source)
+        })?;
         if matches!(noted, Noted::Known(standing) if standing != Standing::Pending) {
             return Ok(noted);
         }
@@ -47,7 +58,7 @@ impl Views {
                 open -= usize::from(self.weigh_by_store(log, number, seen).await?);
             }
             self.parts.metrics.unsettled(&log.origin, open);
-            self.look_for_rollback(log, number)?;
+            self.look_for_rollback(log, &state)?;
         }
         Ok(())
     }
@@ -106,7 +117,7 @@ impl Views {
         let places = mirror.into_iter().chain(self.own_place(log));
         let mut comparison = None;
         for place in places {
-            let compared = compare_at(place, log, seen, &newest).await;
+            let compared = self.compare_at(place, log, number, seen, &newest).await?;
             let decided = !matches!(compared, Comparison::Unavailable(_) | Comparison::Unproven(_));
             comparison = Some(compared);
             if decided {
@@ -140,8 +151,33 @@ impl Views {
         Ok(())
     }
 
+    /// Compares with the newest head, and, as far as that says nothing against it, with those beyond what was read that continue it too: two
+    /// histories may begin to differ only after the newest head.
+    async fn compare_at(
+        &self,
+        place: &Place,
+        log: &LogSettings,
+        number: u32,
+        seen: &SeenHead,
+        newest: &SignedCheckpoint,
+    ) -> Result<Comparison, ViewsError> {
+        let comparison = compare_two(place, log, seen, newest).await;
+        if !matches!(comparison, Comparison::Consistent) {
+            return Ok(comparison);
+        }
+        let mut others = heads::all(&self.parts.store, number)?;
+        others.retain(|other| other.standing == Standing::Continues && other.head.checkpoint().size() < seen.head.checkpoint().size());
+        for other in others.iter().rev().take(COMPARED_WITH) {
+            let compared = compare_two(place, log, seen, other.head.signed()).await;
+            if matches!(compared, Comparison::Convicts(_)) {
+                return Ok(compared);
+            }
+        }
+        Ok(comparison)
+    }
+
     fn is_overdue(&self, first_seen: Timestamp, now: Timestamp) -> bool {
-        let waited = std::time::Duration::try_from(now.duration_since(first_seen)).unwrap_or_default();
+        let waited = Duration::try_from(now.duration_since(first_seen)).unwrap_or_default();
         waited >= self.parts.settings.unproven_after
     }
 }
@@ -153,7 +189,31 @@ fn sources(seen: &SeenHead) -> impl Iterator<Item = &Source> {
     first.into_iter().chain(receipts).map(|sighting| &sighting.source)
 }
 
-async fn compare_at(place: &Place, log: &LogSettings, seen: &SeenHead, newest: &SignedCheckpoint) -> Comparison {
+/// Whether a witness dates its signature ahead of this machine's clock.
+fn dated_ahead(log: &LogSettings, head: &LogHead, source: &Source, now: Timestamp) -> Outcome {
+    let mut out = Outcome::default();
+    // A receipt is as old as it is; who shows heads is asked again.
+    if matches!(source, Source::Receipt { .. }) {
+        return out;
+    }
+    let verified = log.policy.without_quorum().verify(head.signed());
+    for cosigned in verified.iter().flat_map(|verified| verified.cosignatures()) {
+        let time = cosigned.timestamp().and_then(|seconds| Timestamp::from_second(i64::try_from(seconds.get()).ok()?).ok());
+        let (witness, subject) = (Printable(cosigned.witness()), format!("{} {source}", cosigned.witness()));
+        // A time that no clock can show is ahead of every clock.
+        let ahead = time.is_none_or(|time| Duration::try_from(time.duration_since(now)).is_ok_and(|ahead| ahead > log.future_tolerance));
+        if ahead && cosigned.timestamp().is_some() {
+            let time = time.map_or_else(|| "beyond the year 9999".to_owned(), |time| time.to_string());
+            let text = format!("The witness {witness} dates its signature {time}; here it is {now}. It was seen {}.", source.in_words());
+            out.raise(Raised::new(Code::LOG_FUTURE_HEAD, witness.to_string(), subject, text));
+        } else {
+            out.clear(Code::LOG_FUTURE_HEAD, subject);
+        }
+    }
+    out
+}
+
+async fn compare_two(place: &Place, log: &LogSettings, seen: &SeenHead, newest: &SignedCheckpoint) -> Comparison {
     let head = seen.head.signed();
     let (larger, smaller) = if head.checkpoint().size() >= newest.checkpoint().size() { (head, newest) } else { (newest, head) };
     // A witness's line that does not fit is no reason to leave a head of the log out.
