@@ -1,11 +1,13 @@
 #!/usr/bin/env python3
-"""Whether `acta verify`, acta_verify.py and acta-verify.mjs say the same: of every vector, and of receipts that were changed at random.
+"""Whether `acta verify`, acta_verify.py and acta-verify.mjs say the same: of every vector, and of receipts that were changed at random; and
+whether acta_ledger.py computes what the statements' vectors expect.
 
 scripts/test-verifiers.sh runs this with ACTA=program, NODE=program (or nothing) and the Python that has `cryptography`.
 
     ACTA_MUTATIONS=2000      how many changed receipts
     ACTA_SEED=…              a seed that was printed before
 """
+import hashlib
 import os
 import random
 import re
@@ -19,8 +21,12 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-VECTORS = ROOT / "testdata" / "vectors"
+VECTORS, STATEMENTS = ROOT / "testdata" / "vectors", ROOT / "testdata" / "statements"
 PYTHON, JS = HERE / "python" / "acta_verify.py", HERE / "js" / "acta-verify.mjs"
+
+sys.path.insert(0, str(PYTHON.parent))
+import acta_ledger
+import acta_verify
 
 GOOD, NOT_GOOD, NO_POLICY = {"good"}, {"not good"}, {"no policy"}
 PROGRAMS = {
@@ -156,8 +162,6 @@ class Verifiers(unittest.TestCase):
             print(f"{name}: {len(judged)} vectors as expected")
 
     def test_what_the_documentation_shows_as_signed_is_what_is_signed(self):
-        sys.path.insert(0, str(PYTHON.parent))
-        import acta_verify
         if acta_verify.MLDSA44PublicKey is None:
             self.skipTest("this cryptography cannot verify ML-DSA-44")
         text = (ROOT / "docs" / "formats.md").read_text()
@@ -229,6 +233,55 @@ def mutate(receipt, chance):
                 lines.insert(chance.randrange(len(lines)), chance.choice(lines))
                 data = bytearray(b"\n".join(lines))
     return bytes(data)
+
+
+class Ledgers(unittest.TestCase):
+    """acta_ledger.py on the small logs of testdata/statements, whose README says what their headers mean."""
+
+    def setUp(self):
+        self.require = acta_ledger.require
+        self.logs = []
+        for path in sorted(path for path in STATEMENTS.iterdir() if not path.suffix):
+            headers, _, bundle = path.read_bytes().partition(b"\n---\n")
+            self.logs.append((path.name, dict(line.split(": ", 1) for line in headers.decode().split("\n")), bundle))
+
+    def tearDown(self):
+        acta_ledger.require = self.require
+
+    def fold(self, headers, bundle):
+        """What becomes of the last entry, and the hash of the ledger after it."""
+        ledger, outcome = acta_ledger.Ledger(headers["log"], headers["key"]), "admitted"
+        while bundle:
+            length = 2 + int.from_bytes(bundle[:2], "big")
+            self.assertEqual("admitted", outcome, "only the last entry is in question")
+            try:
+                ledger.push(bundle[2:length])
+            except acta_ledger.Refused as reason:
+                outcome = f"refused {reason}"
+            bundle = bundle[length:]
+        return outcome, hashlib.sha256(ledger.snapshot()).hexdigest()
+
+    def test_it_comes_to_the_same_ledger_and_to_the_same_refusals_for_the_same_reasons(self):
+        for name, headers, bundle in self.logs:
+            with self.subTest(name):
+                self.assertEqual((headers["expect"], headers["ledger"]), self.fold(headers, bundle))
+        self.assertGreater(len(self.logs), 80)
+        print(f"acta_ledger.py: {len(self.logs)} logs as expected")
+
+    def test_a_rule_that_is_left_out_is_noticed(self):
+        rules = {headers["expect"].split(" ")[1] for _, headers, _ in self.logs if headers["expect"] != "admitted"}
+        # These are found while something is parsed, and not by asking.
+        for rule in rules - {"not-a-statement", "malformed-json"}:
+            acta_ledger.require = lambda condition, name: None if name == rule else self.require(condition, name)
+            with self.subTest(rule):
+                self.assertTrue(any(self.misjudges(headers, bundle) for _, headers, bundle in self.logs), "nothing was noticed")
+        print(f"acta_ledger.py: each of {len(rules) - 2} rules was missed when it was left out")
+
+    def misjudges(self, headers, bundle):
+        try:
+            return self.fold(headers, bundle) != (headers["expect"], headers["ledger"])
+        except Exception:  # what comes after a check relies on it
+            return True
 
 
 if __name__ == "__main__":
