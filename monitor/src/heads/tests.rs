@@ -195,17 +195,22 @@ fn the_rows_of_a_log_are_bounded_and_the_oldest_unsettled_heads_stay() {
         let head = own.log_head(size);
         write(&store, |txn| {
             note(txn, LOG, &head, at(size), &Source::Log)?;
+            if matches!(size, 701 | 702) {
+                note(txn, LOG, &head, at(size), &Source::Witness(format!("slow {size}")))?;
+            }
             settle(txn, LOG, head.checkpoint(), Standing::Followed)
         });
     }
     let kept = sizes(Standing::Followed);
     assert!(kept.len() <= MAX_FOLLOWED && kept.len() > MAX_FOLLOWED / 2, "{}", kept.len());
-    assert!(kept.contains(&500) && (1236..1300).all(|size| kept.contains(&size)));
+    assert!([500, 701, 702].iter().all(|size| kept.contains(size)), "the first, and what somebody still shows");
+    assert!((1236..1300).all(|size| kept.contains(&size)));
     assert_eq!(newest(&all(&store, LOG).unwrap()).unwrap().head.checkpoint().size().as_u64(), 1299);
     let shown = shown(&store, LOG).unwrap();
     assert_eq!(
         shown.iter().map(|(source, shown)| (source.to_string(), shown.size)).collect::<Vec<_>>(),
-        [("log".to_owned(), 1299), ("witness w".to_owned(), 401)]
+        [("log", 1299), ("witness slow 701", 701), ("witness slow 702", 702), ("witness w", 401)]
+            .map(|(source, size)| (source.to_owned(), size))
     );
 }
 

@@ -284,6 +284,11 @@ async fn a_mirror_that_serves_the_other_history_convicts_the_log_before_it_has_g
     desk.follow(&own, 600, 600);
     desk.views().round().await.unwrap();
     assert_eq!(desk.codes(), [Code::LOG_FORK]);
+    // That the log does not grow into the lie is no rollback.
+    desk.wait(10_000);
+    desk.follow(&own, 601, 601);
+    desk.views().round().await.unwrap();
+    assert_eq!(desk.codes(), [Code::LOG_FORK]);
 }
 
 #[tokio::test]
