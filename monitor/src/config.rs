@@ -17,7 +17,7 @@ use serving::messages::{MessagesSection, UnknownLevel};
 use serving::tls::HalfTls;
 
 use crate::store::StoreOptions;
-use crate::{documents, http, ocds, rules, search, views};
+use crate::{checks, documents, http, ocds, rules, search, views};
 
 pub use file::{File, MonitorSection, OpsSection, StoreSection};
 pub use logs::{LogConfigError, LogSection, LogSettings};
@@ -38,6 +38,8 @@ pub struct Config {
     pub http: http::Settings,
     /// Full-text search.
     pub search: search::Settings,
+    /// What looks wrong or is missing.
+    pub checks: checks::Settings,
     /// Rules and watch lists.
     pub rules: rules::Settings,
     /// Red flags of procurement.
@@ -77,6 +79,9 @@ pub enum ConfigError {
     /// `[search]` cannot be used.
     #[error(transparent)]
     Search(#[from] search::SettingsError),
+    /// `[checks]` cannot be used.
+    #[error(transparent)]
+    Checks(#[from] checks::SettingsError),
     /// A rule or a watch list cannot be used.
     #[error(transparent)]
     Rules(#[from] rules::SettingsError),
@@ -111,6 +116,7 @@ impl File {
         let authorities = path(self.monitor.ca_file).map(|path| read_ca_file(&path)).transpose()?.unwrap_or_default();
         Ok(Config {
             ops_listen,
+            checks: self.checks.validate()?,
             rules: rules::Section { rules: self.rule, watches: self.watch }.validate()?,
             ocds: self.ocds.validate()?,
             documents: self.documents.validate(&authorities)?,

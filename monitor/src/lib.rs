@@ -29,6 +29,7 @@
 //! | [`state_dir`] | what lies where |
 //! | [`logs`] | how far each log was followed, and its entries |
 //! | [`run`] | all of it together |
+//! | [`checks`] | what looks wrong or is missing, though every rule was kept |
 //! | [`rules`] | rules and watch lists that the monitor's user wrote |
 //! | [`ocds`] | red flags of public procurement |
 //! | [`documents`] | whether documents are what decisions say |
@@ -40,6 +41,7 @@
 mod api;
 
 pub mod check;
+pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod documents;

@@ -8,7 +8,7 @@ use serving::tls::TlsSection;
 use serving::units::ByteSize;
 
 use super::LogSection;
-use crate::{documents, http, ocds, rules, search, views};
+use crate::{checks, documents, http, ocds, rules, search, views};
 
 /// The configuration file as it is written. Each key has a default, so the empty file is a configuration: of a monitor that follows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -26,6 +26,8 @@ pub struct File {
     pub tls: TlsSection,
     /// Full-text search.
     pub search: search::Section,
+    /// What looks wrong or is missing.
+    pub checks: checks::Section,
     /// Rules in CEL.
     pub rule: Vec<rules::RuleSection>,
     /// Watch lists.

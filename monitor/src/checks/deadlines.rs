@@ -1,0 +1,74 @@
+//! What has to be looked at again when a time has come.
+//!
+//! Rows of a check with keys `d`, time, and what it is about, so that those which are due come first. Row `D` says up to when all were
+//! looked at: a search begins there, and not at the many that a database still remembers as removed. Whoever is called looks at its own
+//! rows to see whether there is still anything to say, so a deadline that was left behind does no harm.
+
+use super::{decode, encode};
+use crate::check::Rows;
+use crate::store::{Damage, StoreError};
+
+const SEEN: &[u8] = b"D";
+
+/// How many are looked at in one go.
+const CHUNK: usize = 64;
+
+/// Has `about` looked at once `at`, in seconds, has come.
+pub(super) fn set(rows: &mut Rows<'_, '_>, at: i64, about: &[u8]) -> Result<(), StoreError> {
+    let key = key(at.max(seen(rows)?), about);
+    rows.put(&key, Vec::new());
+    Ok(())
+}
+
+/// Has it not looked at, if that is still to come.
+pub(super) fn unset(rows: &mut Rows<'_, '_>, at: i64, about: &[u8]) -> Result<(), StoreError> {
+    let key = key(at.max(seen(rows)?), about);
+    rows.delete(&key);
+    Ok(())
+}
+
+/// Calls `visit` with all that is due at `until`, in the order of time, once each.
+pub(super) fn due(
+    rows: &mut Rows<'_, '_>,
+    until: i64,
+    mut visit: impl FnMut(&mut Rows<'_, '_>, &[u8]) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let seen = seen(rows)?;
+    loop {
+        let chunk = rows.scan_from(b"d", &key(seen, b""), CHUNK)?;
+        let more = chunk.len() == CHUNK;
+        for (key, _) in chunk {
+            let (at, about) = parse(&key)?;
+            if at > until {
+                return remember(rows, seen, until);
+            }
+            rows.delete(&key);
+            visit(rows, about)?;
+        }
+        if !more {
+            return remember(rows, seen, until);
+        }
+    }
+}
+
+/// Not each second anew: what was removed in the last minute is passed over quickly.
+fn remember(rows: &mut Rows<'_, '_>, seen: i64, until: i64) -> Result<(), StoreError> {
+    if until.saturating_sub(60) > seen {
+        rows.put(SEEN, encode(&until));
+    }
+    Ok(())
+}
+
+fn seen(rows: &Rows<'_, '_>) -> Result<i64, StoreError> {
+    rows.get(SEEN)?.map_or(Ok(i64::MIN), |row| decode(&row))
+}
+
+/// Times sort as the bytes of unsigned numbers do.
+fn key(at: i64, about: &[u8]) -> Vec<u8> {
+    [b"d".as_slice(), &(at ^ i64::MIN).to_be_bytes(), about].concat()
+}
+
+fn parse(key: &[u8]) -> Result<(i64, &[u8]), StoreError> {
+    let (at, about) = key.get(1..).and_then(|rest| rest.split_first_chunk::<8>()).ok_or(Damage::MalformedRow)?;
+    Ok((i64::from_be_bytes(*at) ^ i64::MIN, about))
+}
