@@ -208,12 +208,23 @@ pub fn note(txn: &mut Txn<'_>, log: u32, head: &LogHead, seen_at: Timestamp, sou
     Ok(Noted::Known(seen.standing))
 }
 
-/// Says how a head stands; does nothing if it is not noted. A head that once convicted its log does so for ever, unless it turns out to be
-/// the one that is followed and another one the lie.
+/// How a head stands; `None` if it is not noted.
+pub fn standing(txn: &Txn<'_>, log: u32, head: &Checkpoint) -> Result<Option<Standing>, StoreError> {
+    let row = txn.get(Family::Heads, &seen_key(log, head))?;
+    Ok(row.map(|row| decode::<SeenRow>(&row)).transpose()?.map(|row| row.standing))
+}
+
+/// Says how a head stands; does nothing if it is not noted. What was followed is followed for ever, since entries that were taken in do not
+/// change. A head that once convicted its log does so for ever, unless it turns out to be the one that is followed and another one the lie.
 pub fn settle(txn: &mut Txn<'_>, log: u32, head: &Checkpoint, standing: Standing) -> Result<(), StoreError> {
     let Some(row) = txn.get(Family::Heads, &seen_key(log, head))? else { return Ok(()) };
     let mut seen = seen_of(&row)?;
-    if seen.standing == standing || (seen.standing == Standing::Contradicts && standing != Standing::Followed) {
+    let is_final = match seen.standing {
+        Standing::Followed => true,
+        Standing::Contradicts => standing != Standing::Followed,
+        _ => false,
+    };
+    if is_final || seen.standing == standing {
         return Ok(());
     }
     if standing == Standing::Contradicts && keys_of(txn, log, standing)?.len() >= MAX_CONTRADICTING {

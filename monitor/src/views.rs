@@ -25,6 +25,7 @@ mod weigh;
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -33,7 +34,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tlog::printable::Printable;
 use tokio::sync::{Semaphore, watch};
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
+use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::clock::Clock;
 use crate::config::LogSettings;
@@ -97,37 +98,23 @@ pub struct Views {
     logs: Vec<(LogSettings, Vec<View>)>,
     /// Each log at its own address, in the same order.
     places: Vec<Place>,
+    /// Where the next round of asking again begins.
+    turn: AtomicUsize,
+    /// What could not be kept: that is no reason to leave everything else alone.
+    unkept: Mutex<Option<EvidenceError>>,
     /// What each view last said that was no head, so that a message is printed once.
     said: Mutex<HashMap<(String, Source), String>>,
 }
 
 /// Looks at views until `shutdown` closes. Evidence that cannot be kept does not end it: that is tried again.
 pub async fn run(parts: Parts, mut shutdown: watch::Receiver<()>) -> Result<(), ViewsError> {
-    let mut written = parts.store.watch();
-    let mut rounds = interval(parts.settings.interval);
-    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let views = Views::new(parts)?;
-    let mut quiet_until = Instant::now();
-    loop {
-        let work = async {
-            tokio::select! {
-                _ = rounds.tick() => views.round().await,
-                // What was taken in since may decide how a head stands. The sender is in the store, which lives as long as this.
-                _ = async { sleep_until(quiet_until).await; written.changed().await } => views.settle().await,
-            }
-        };
+    // Whoever is asked may be slow. What is stored is looked at meanwhile.
+    let work = async { tokio::try_join!(views.keep_asking(), views.keep_settling()) };
+    tokio::select! {
         // Each step is one batch, so that it can be left at any time.
-        let done = tokio::select! {
-            _ = shutdown.changed() => return Ok(()),
-            done = work => done,
-        };
-        match done {
-            Err(ViewsError::Evidence(error)) => tracing::error!("{error}"),
-            done => done?,
-        }
-        // What was written here itself is no news.
-        written.borrow_and_update();
-        quiet_until = Instant::now() + PAUSE;
+        _ = shutdown.changed() => Ok(()),
+        ended = work => ended.map(|_| ()),
     }
 }
 
@@ -144,31 +131,67 @@ impl Views {
         let of = |log: LogSettings| View::of(&log, &parts.settings, &options).map(|views| (log, views));
         let logs = parts.logs.iter().cloned().map(of).collect::<Result<_, _>>()?;
         let places = parts.logs.iter().map(|log| Place::new(&log.location, &options)).collect::<Result<_, _>>()?;
-        Ok(Views { parts, logs, places, said: Mutex::default() })
+        Ok(Views { parts, logs, places, turn: AtomicUsize::default(), unkept: Mutex::default(), said: Mutex::default() })
     }
 
     /// Asks everybody once about each log, and decides what can be decided.
     pub async fn round(&self) -> Result<(), ViewsError> {
-        for (log, views) in &self.logs {
-            let at_once = Semaphore::new(AT_ONCE);
-            let mut answers = FuturesUnordered::new();
-            for view in views {
-                let turn = at_once.acquire();
-                answers.push(async move {
-                    let _turn = turn.await;
-                    (view, view.ask(log).await)
-                });
-            }
-            while let Some((view, answer)) = answers.next().await {
-                self.answered(log, view, answer).await?;
-            }
-        }
         self.take_receipts().await?;
-        self.settle().await?;
-        for (log, _) in &self.logs {
-            self.ask_again(log).await?;
+        // One log may be as slow as it likes; it holds up itself.
+        let mut rounds: FuturesUnordered<_> = self.logs.iter().map(|(log, views)| self.round_of(log, views)).collect();
+        while let Some(done) = rounds.next().await {
+            done?;
+        }
+        self.all_kept()
+    }
+
+    /// As [`Views::round`], for one log. Nothing is done about one that is not followed.
+    pub async fn look(&self, origin: &str) -> Result<(), ViewsError> {
+        for (log, views) in self.logs.iter().filter(|(log, _)| log.origin == origin) {
+            self.round_of(log, views).await?;
+        }
+        self.all_kept()
+    }
+
+    async fn keep_asking(&self) -> Result<(), ViewsError> {
+        let mut rounds = interval(self.parts.settings.interval);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            rounds.tick().await;
+            go_on(self.round().await)?;
+        }
+    }
+
+    async fn keep_settling(&self) -> Result<(), ViewsError> {
+        let mut written = self.parts.store.watch();
+        // The sender is in the store, which lives as long as this.
+        while written.changed().await.is_ok() {
+            go_on(self.settle().await)?;
+            sleep(PAUSE).await;
         }
         Ok(())
+    }
+
+    async fn round_of(&self, log: &LogSettings, views: &[View]) -> Result<(), ViewsError> {
+        let at_once = Semaphore::new(AT_ONCE);
+        let mut answers = FuturesUnordered::new();
+        for view in views {
+            let turn = at_once.acquire();
+            answers.push(async move {
+                let _turn = turn.await;
+                (view, view.ask(log).await)
+            });
+        }
+        while let Some((view, answer)) = answers.next().await {
+            self.answered(log, view, answer).await?;
+        }
+        self.settle_log(log).await?;
+        self.ask_again(log).await
+    }
+
+    /// What could not be kept since this was asked last.
+    fn all_kept(&self) -> Result<(), ViewsError> {
+        self.unkept.lock().unwrap_or_else(PoisonError::into_inner).take().map_or(Ok(()), |error| Err(error.into()))
     }
 
     async fn answered(&self, log: &LogSettings, view: &View, answer: Result<LogHead, NoHead>) -> Result<(), ViewsError> {
@@ -216,5 +239,16 @@ impl Views {
     fn number(&self, log: &LogSettings) -> Result<u32, StoreError> {
         let known = logs::by_origin(&self.parts.store, &log.origin)?;
         Ok(known.map_or_else(|| logs::register(&self.parts.store, &log.origin), Ok)?.number)
+    }
+}
+
+/// Says what could not be kept, which is tried again. Everything else ends it.
+fn go_on(done: Result<(), ViewsError>) -> Result<(), ViewsError> {
+    match done {
+        Err(ViewsError::Evidence(error)) => {
+            tracing::error!("{error}");
+            Ok(())
+        }
+        done => done,
     }
 }

@@ -28,6 +28,8 @@ struct Desk {
     section: Section,
     /// Addresses of witnesses.
     witnesses: Vec<String>,
+    /// The log's own address, if it is not the directory.
+    own: Option<String>,
 }
 
 impl Desk {
@@ -36,7 +38,7 @@ impl Desk {
         let store = Arc::new(Store::create(&dir.path().join("db"), StoreOptions::default()).unwrap());
         std::fs::create_dir(dir.path().join("log")).unwrap();
         let seconds = Arc::new(AtomicI64::new(1_000_000));
-        Desk { dir, store, seconds, registry: Registry::new(), section: Section::default(), witnesses: Vec::new() }
+        Desk { dir, store, seconds, registry: Registry::new(), section: Section::default(), witnesses: Vec::new(), own: None }
     }
 
     fn path(&self, name: &str) -> std::path::PathBuf {
@@ -75,7 +77,8 @@ impl Desk {
         }
         policy += "quorum none\n";
         std::fs::write(self.path("policy"), policy).unwrap();
-        let log = LogSection { policy: self.path("policy"), url: self.path("log").to_str().unwrap().to_owned(), ..LogSection::default() };
+        let url = self.own.clone().unwrap_or_else(|| self.path("log").to_str().unwrap().to_owned());
+        let log = LogSection { policy: self.path("policy"), url, ..LogSection::default() };
         // Counters of one desk go on.
         let metrics = Metrics::new(&self.registry).unwrap_or_else(|_| Metrics::new(&Registry::new()).unwrap());
         let parts = Parts {
@@ -441,6 +444,29 @@ async fn a_view_that_hangs_neither_stops_the_others_nor_the_end() {
 }
 
 #[tokio::test]
+async fn a_log_that_stalls_does_not_put_off_what_is_stored_of_it() {
+    let (own, fork) = (Tree::new("own", 3, 100), Tree::new("fork", 3, 100));
+    let mut desk = Desk::new();
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    desk.own = Some(format!("http://{}", silent.local_addr().unwrap()));
+    // Longer than this test is allowed to take.
+    desk.section.timeout = serving::units::Span::seconds(3600);
+    desk.witnesses.push(showing(&fork.head(80)).await);
+    desk.follow(&own, 60, 60);
+    let (stop, stopping) = watch::channel(());
+    let running = tokio::spawn(run(desk.views().parts, stopping));
+    // It is asked about the head that was seen, and says nothing.
+    let _asked = silent.accept().await.unwrap();
+    let mut found = desk.store.watch();
+    desk.follow(&own, 100, 100);
+    while desk.codes() != [Code::LOG_FORK] {
+        found.changed().await.unwrap();
+    }
+    drop(stop);
+    running.await.unwrap().unwrap();
+}
+
+#[tokio::test]
 async fn a_receipt_is_there_or_convicts_or_waits() {
     let (own, fork) = (Tree::new("own", 300, 700), Tree::new("fork", 300, 700));
     let desk = Desk::new();
@@ -520,8 +546,11 @@ async fn evidence_that_cannot_be_kept_is_an_error_and_is_found_again() {
     desk.witnesses.push(showing(&fork.head(50)).await);
     desk.follow(&own, 100, 100);
     std::fs::write(desk.path("evidence"), b"in the way").unwrap();
+    // A head that needs no evidence is settled all the same.
+    desk.witnesses.push(showing(&own.head(70)).await);
     let views = desk.views();
     assert!(matches!(views.round().await, Err(ViewsError::Evidence(_))));
+    assert_eq!((desk.standing(&own.head(70)), desk.standing(&fork.head(50))), (Some(Standing::Followed), Some(Standing::Pending)));
     assert_eq!(desk.codes(), [], "no finding without its evidence");
     std::fs::remove_file(desk.path("evidence")).unwrap();
     views.round().await.unwrap();

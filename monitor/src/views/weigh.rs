@@ -1,5 +1,7 @@
 //! Weighing a head: by what is stored, and where that does not decide, by what the log serves.
 
+use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use acta_client::source::Source as Place;
@@ -7,6 +9,7 @@ use acta_client::verified::VerifiedLog;
 use jiff::Timestamp;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::printable::Printable;
+use tokio::time::timeout;
 
 use super::{Views, ViewsError};
 use crate::check::Outcome;
@@ -48,27 +51,32 @@ impl Views {
     /// Decides what can be decided by what is stored: after more entries were taken in.
     pub(super) async fn settle(&self) -> Result<(), ViewsError> {
         for (log, _) in &self.logs {
-            let number = self.number(log)?;
-            let Some(state) = logs::by_number(&self.parts.store, number)? else { continue };
-            let mut unsettled = heads::all(&self.parts.store, number)?;
-            unsettled.retain(|seen| seen.standing.is_unsettled());
-            let mut open = unsettled.len();
-            // The largest first: it takes a followed head of at least its size to convict another.
-            for seen in unsettled.iter().rev().filter(|seen| seen.head.checkpoint().size() <= state.size) {
-                open -= usize::from(self.weigh_by_store(log, number, seen).await?);
-            }
-            self.parts.metrics.unsettled(&log.origin, open);
-            self.look_for_rollback(log, &state)?;
+            self.settle_log(log).await?;
         }
-        Ok(())
+        self.all_kept()
     }
 
-    /// Asks the log about heads that are still open.
+    pub(super) async fn settle_log(&self, log: &LogSettings) -> Result<(), ViewsError> {
+        let number = self.number(log)?;
+        let Some(state) = logs::by_number(&self.parts.store, number)? else { return Ok(()) };
+        let mut unsettled = heads::all(&self.parts.store, number)?;
+        unsettled.retain(|seen| seen.standing.is_unsettled());
+        let mut open = unsettled.len();
+        // The largest first: it takes a followed head of at least its size to convict another.
+        for seen in unsettled.iter().rev().filter(|seen| seen.head.checkpoint().size() <= state.size) {
+            open -= usize::from(self.weigh_by_store(log, number, seen).await?);
+        }
+        self.parts.metrics.unsettled(&log.origin, open);
+        Ok(self.look_for_rollback(log, &state)?)
+    }
+
+    /// Asks the log about heads that are still open, some at a time.
     pub(super) async fn ask_again(&self, log: &LogSettings) -> Result<(), ViewsError> {
         let number = self.number(log)?;
         let mut open = heads::all(&self.parts.store, number)?;
         open.retain(|seen| matches!(seen.standing, Standing::Pending | Standing::Unproven));
-        for seen in open.iter().take(ASKED_PER_ROUND) {
+        let begin = self.turn.fetch_add(ASKED_PER_ROUND, Ordering::Relaxed).checked_rem(open.len()).unwrap_or(0);
+        for seen in open.iter().cycle().skip(begin).take(ASKED_PER_ROUND.min(open.len())) {
             self.weigh_by_log(log, number, seen, None).await?;
         }
         Ok(())
@@ -108,47 +116,72 @@ impl Views {
             }
             Ok(decided)
         });
-        weighing.await.expect("weighing does not panic and is not cancelled")
+        self.kept(weighing.await.expect("weighing does not panic and is not cancelled"), false)
     }
 
     /// Weighs by what is served: under the larger one of this head and the newest that the log showed, the smaller one is the beginning.
     async fn weigh_by_log(&self, log: &LogSettings, number: u32, seen: &SeenHead, mirror: Option<&Place>) -> Result<(), ViewsError> {
         let Some(LogState { head: Some(newest), .. }) = logs::by_number(&self.parts.store, number)? else { return Ok(()) };
-        let places = mirror.into_iter().chain(self.own_place(log));
-        let mut comparison = None;
-        for place in places {
-            let compared = self.compare_at(place, log, number, seen, &newest).await?;
-            let decided = !matches!(compared, Comparison::Unavailable(_) | Comparison::Unproven(_));
-            comparison = Some(compared);
-            if decided {
+        let mut compared = None;
+        for place in mirror.into_iter().chain(self.own_place(log)) {
+            // Each request is bounded in time; all of them together are too.
+            compared = match timeout(self.parts.settings.timeout, self.compare_at(place, log, number, seen, &newest)).await {
+                Ok(compared) => Some(compared?),
+                Err(_) => None,
+            };
+            if !matches!(compared, None | Some(Comparison::Unavailable(_) | Comparison::Unproven(_))) {
                 break;
             }
         }
-        let Some(comparison) = comparison else { return Ok(()) };
         let now = self.parts.clock.now();
-        let comparison = match comparison {
+        let comparison = match compared {
             // Once a doubt is told, telling it again with each newer head says nothing new.
-            Comparison::Unproven(_) | Comparison::Unavailable(_) if seen.standing == Standing::Unproven => return Ok(()),
-            // Whoever hides a fork can withhold the proof of it. A head that is larger than all that the log shows is no doubt but a rollback.
-            Comparison::Unavailable(error)
-                if seen.head.checkpoint().size() <= newest.checkpoint().size() && self.is_overdue(seen.first_seen(), now) =>
-            {
-                Comparison::Unproven(error.to_string())
-            }
-            other => other,
+            None | Some(Comparison::Unproven(_) | Comparison::Unavailable(_)) if seen.standing == Standing::Unproven => return Ok(()),
+            Some(Comparison::Unavailable(error)) if self.is_withheld(seen, &newest, now) => Comparison::Unproven(error.to_string()),
+            None if self.is_withheld(seen, &newest, now) => Comparison::Unproven("it does not send in time what would show it".to_owned()),
+            None => return Ok(()),
+            Some(other) => other,
         };
+        let told = self.tell(log, number, seen, &newest, &comparison, now);
+        self.kept(told, ())
+    }
+
+    /// Puts what follows from a comparison into the store, unless what was stored meanwhile has decided it.
+    fn tell(
+        &self,
+        log: &LogSettings,
+        number: u32,
+        seen: &SeenHead,
+        newest: &SignedCheckpoint,
+        comparison: &Comparison,
+        now: Timestamp,
+    ) -> Result<(), ViewsError> {
         let mut out = Outcome::default();
         let mut standing = seen.standing;
         for source in sources(seen) {
-            standing = heads::report(&self.parts.evidence, &comparison, &newest, seen.head.signed(), source, now, &mut out)?;
+            standing = heads::report(&self.parts.evidence, comparison, newest, seen.head.signed(), source, now, &mut out)?;
         }
-        if standing != Standing::Pending {
-            self.parts.store.write(|txn| {
+        if standing == Standing::Pending {
+            return Ok(());
+        }
+        self.parts.store.write(|txn| {
+            if heads::standing(txn, number, seen.head.checkpoint())?.is_some_and(Standing::is_unsettled) {
                 heads::settle(txn, number, seen.head.checkpoint(), standing)?;
-                findings::record(txn, &log.origin, now, out)
-            })?;
+                findings::record(txn, &log.origin, now, out)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Sets evidence that could not be kept aside: its head stays open, and is weighed again.
+    fn kept<T>(&self, done: Result<T, ViewsError>, otherwise: T) -> Result<T, ViewsError> {
+        match done {
+            Err(ViewsError::Evidence(error)) => {
+                *self.unkept.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+                Ok(otherwise)
+            }
+            done => done,
         }
-        Ok(())
     }
 
     /// Compares with the newest head, and, as far as that says nothing against it, with those beyond what was read that continue it too: two
@@ -176,9 +209,10 @@ impl Views {
         Ok(comparison)
     }
 
-    fn is_overdue(&self, first_seen: Timestamp, now: Timestamp) -> bool {
-        let waited = Duration::try_from(now.duration_since(first_seen)).unwrap_or_default();
-        waited >= self.parts.settings.unproven_after
+    /// Whoever hides a fork can withhold the proof of it. A head that is larger than all that the log shows is no doubt but a rollback.
+    fn is_withheld(&self, seen: &SeenHead, newest: &SignedCheckpoint, now: Timestamp) -> bool {
+        let waited = Duration::try_from(now.duration_since(seen.first_seen())).unwrap_or_default();
+        seen.head.checkpoint().size() <= newest.checkpoint().size() && waited >= self.parts.settings.unproven_after
     }
 }
 
