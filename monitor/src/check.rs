@@ -112,8 +112,12 @@ pub struct Rows<'t, 's> {
 impl<'t, 's> Rows<'t, 's> {
     /// The rows of the check with this name, about the log with this number.
     pub fn new(txn: &'t mut Txn<'s>, log: u32, check: &str) -> Self {
-        let prefix = [&log.to_be_bytes(), check.as_bytes(), b"\0"].concat();
-        Rows { txn, prefix }
+        Rows { txn, prefix: Rows::prefix(log, check) }
+    }
+
+    /// What the keys of these rows begin with in the store, for whoever reads them without writing.
+    pub(crate) fn prefix(log: u32, check: &str) -> Vec<u8> {
+        [&log.to_be_bytes(), check.as_bytes(), b"\0"].concat()
     }
 
     /// The row with this key.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "only tests are in here")]
 
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+
 use decision::ledger::Finding as Refusal;
 use decision::statement::{Draft, Statement};
 use jiff::Timestamp;
@@ -9,13 +12,16 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tlog::key::{Algorithm, KeyName, SigningKey};
 use tlog::{Hash, LeafIndex};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
 
 use crate::check::{Check, Judged, Outcome, Published, Rows};
+use crate::logs;
 use crate::store::{Store, StoreError, StoreOptions};
 
 /// A log that is followed in a test.
 pub(crate) struct Bench {
-    pub(crate) store: Store,
+    pub(crate) store: Arc<Store>,
     next: u64,
     _dir: TempDir,
 }
@@ -39,7 +45,8 @@ pub(crate) fn statement(members: &Value) -> Statement {
 impl Bench {
     pub(crate) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
-        let store = Store::create(dir.path(), StoreOptions::default()).unwrap();
+        let store = Arc::new(Store::create(dir.path(), StoreOptions::default()).unwrap());
+        logs::register(&store, "log.example").unwrap();
         Bench { store, next: 0, _dir: dir }
     }
 
@@ -73,4 +80,63 @@ impl Bench {
 /// The codes and subjects of what was raised.
 pub(crate) fn raised(outcome: &Outcome) -> Vec<(String, String)> {
     outcome.raised().iter().map(|raised| (raised.code.to_string(), raised.subject.clone())).collect()
+}
+
+/// A server that answers each request by what `answer` makes of its first line, and remembers what it was asked.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    asked: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    pub(crate) async fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&asked);
+        let answer = Arc::new(answer);
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
+                tokio::spawn(async move {
+                    let mut request = Vec::new();
+                    let mut buffer = [0; 4096];
+                    while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+                        match stream.read(&mut buffer).await {
+                            Ok(count @ 1..) => request.extend_from_slice(&buffer[..count]),
+                            _ => return,
+                        }
+                    }
+                    let request = String::from_utf8_lossy(&request).into_owned();
+                    let reply = answer(request.lines().next().unwrap_or_default());
+                    seen.lock().unwrap().push(request);
+                    // Whoever cut the answer off is gone.
+                    let _ = stream.write_all(&reply).await;
+                    let _ = stream.shutdown().await;
+                });
+            }
+        });
+        Server { address, asked }
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    pub(crate) fn asked(&self) -> usize {
+        self.requests().len()
+    }
+
+    /// The requests with their headers.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.asked.lock().unwrap().clone()
+    }
+}
+
+pub(crate) fn ok(body: &str) -> Vec<u8> {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes()
+}
+
+pub(crate) fn redirect(status: u16, to: &str) -> Vec<u8> {
+    format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
 }

@@ -91,7 +91,7 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body as it was sent; empty if it was read by [`Client::read`].
     pub body: Bytes,
-    /// How many bytes the body has.
+    /// How many bytes were read of the body: all, if the status is that of a success.
     pub size: u64,
 }
 
@@ -231,21 +231,24 @@ impl Client {
     }
 }
 
+/// Reads a body. One that explains a refusal is cut where it is longer than what was asked for could be.
 async fn receive(mut response: Response, limit: u64, mut sink: impl FnMut(&[u8])) -> Result<Answer, OutsideError> {
     let encoded = response.headers().get(CONTENT_ENCODING).is_some_and(|encoding| encoding != "identity");
     if encoded {
         return Err(OutsideError::Encoded);
     }
-    if response.content_length().is_some_and(|announced| announced > limit) {
+    let wanted = response.status().is_success();
+    if wanted && response.content_length().is_some_and(|announced| announced > limit) {
         return Err(OutsideError::TooLarge { limit });
     }
     let mut size = 0_u64;
     while let Some(chunk) = response.chunk().await.map_err(OutsideError::from_failure)? {
         size = size.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-        if size > limit {
-            return Err(OutsideError::TooLarge { limit });
+        match (size > limit, wanted) {
+            (false, _) => sink(&chunk),
+            (true, true) => return Err(OutsideError::TooLarge { limit }),
+            (true, false) => break,
         }
-        sink(&chunk);
     }
     Ok(Answer { status: response.status(), headers: std::mem::take(response.headers_mut()), body: Bytes::new(), size })
 }

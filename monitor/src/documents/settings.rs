@@ -6,7 +6,7 @@ use acta_client::source::Authority;
 use serde::{Deserialize, Serialize};
 use serving::units::{ByteSize, Span};
 
-use crate::outside::{self, MalformedAllowed};
+use crate::outside::{self, Client, MalformedAllowed, SetupError};
 
 /// `[documents]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,9 +54,9 @@ impl Default for Section {
 /// Settings that make sense.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    pub(super) fetch: bool,
+    /// `None`: nothing is fetched.
+    pub(super) client: Option<Client>,
     pub(super) hosts: Vec<String>,
-    pub(super) outside: outside::Settings,
     pub(super) max_size: u64,
     pub(super) parallel: usize,
     pub(super) pause: Duration,
@@ -67,7 +67,7 @@ pub struct Settings {
 }
 
 /// The section `[documents]` cannot be used.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SettingsError {
     /// Something in `allow` is neither a network nor a host.
@@ -79,6 +79,9 @@ pub enum SettingsError {
         /// Which.
         key: &'static str,
     },
+    /// The HTTP client could not be set up.
+    #[error("documents cannot be fetched: {0}")]
+    Setup(#[from] SetupError),
 }
 
 impl Section {
@@ -93,10 +96,10 @@ impl Section {
         if let Some((key, _)) = zero.into_iter().find(|(_, zero)| *zero) {
             return Err(SettingsError::Zero { key });
         }
+        let outside = outside::Settings::allowing(&self.allow)?.trusting(authorities);
         Ok(Settings {
-            fetch: self.fetch,
+            client: self.fetch.then(|| Client::new(&outside)).transpose()?,
             hosts: self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
-            outside: outside::Settings::allowing(&self.allow)?.trusting(authorities),
             max_size: self.max_size.0,
             parallel: usize::try_from(self.parallel).unwrap_or(usize::MAX),
             pause: self.pause.0,
@@ -105,5 +108,13 @@ impl Section {
             attempts: self.attempts,
             recheck: Some(self.recheck.0).filter(|time| !time.is_zero()),
         })
+    }
+}
+
+impl Settings {
+    /// Whether documents of this host are fetched.
+    pub(super) fn wants(&self, host: &str) -> bool {
+        let fits = |wanted: &String| host == wanted || (wanted.starts_with('.') && host.ends_with(wanted.as_str()));
+        self.hosts.is_empty() || self.hosts.iter().any(fits)
     }
 }

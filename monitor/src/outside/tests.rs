@@ -1,67 +1,12 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Mutex;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use super::*;
-
-/// A server that answers each request by what `answer` makes of its first line, and remembers what it was asked.
-struct Server {
-    address: SocketAddr,
-    asked: Arc<Mutex<Vec<String>>>,
-}
-
-impl Server {
-    async fn start(answer: impl Fn(&str) -> Vec<u8> + Send + Sync + 'static) -> Server {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let seen = Arc::clone(&asked);
-        let answer = Arc::new(answer);
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                let (seen, answer) = (Arc::clone(&seen), Arc::clone(&answer));
-                tokio::spawn(async move {
-                    let mut request = Vec::new();
-                    let mut buffer = [0; 4096];
-                    while !request.windows(4).any(|window| window == b"\r\n\r\n") {
-                        match stream.read(&mut buffer).await {
-                            Ok(count @ 1..) => request.extend_from_slice(&buffer[..count]),
-                            _ => return,
-                        }
-                    }
-                    let request = String::from_utf8_lossy(&request).into_owned();
-                    let reply = answer(request.lines().next().unwrap_or_default());
-                    seen.lock().unwrap().push(request);
-                    // Whoever cut the answer off is gone.
-                    let _ = stream.write_all(&reply).await;
-                    let _ = stream.shutdown().await;
-                });
-            }
-        });
-        Server { address, asked }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    fn asked(&self) -> usize {
-        self.asked.lock().unwrap().len()
-    }
-}
-
-fn ok(body: &str) -> Vec<u8> {
-    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len()).into_bytes()
-}
-
-fn redirect(status: u16, to: &str) -> Vec<u8> {
-    format!("HTTP/1.1 {status} Elsewhere\r\nLocation: {to}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").into_bytes()
-}
+use crate::fixture::{Server, ok, redirect};
 
 fn client(allow: &[&str]) -> Client {
     let allow: Vec<_> = allow.iter().map(ToString::to_string).collect();
@@ -191,7 +136,7 @@ async fn a_post_is_repeated_only_where_that_is_asked_for_and_headers_stay_with_w
     let post = |path: &str| Request::post(server.url(path), "{}").header(secret.0.clone(), secret.1.clone()).redirects(2);
     assert!(matches!(client.send(post("/see-other")).await, Err(OutsideError::Redirected { .. })));
     assert_eq!(client.send(post("/same")).await.unwrap().status, StatusCode::OK);
-    let asked = other.asked.lock().unwrap();
+    let asked = other.requests();
     assert!(asked.len() == 1 && asked[0].starts_with("POST /hook") && !asked[0].contains("x-signature"), "{asked:?}");
 }
 
@@ -200,6 +145,7 @@ async fn answers_are_bounded_in_size_time_and_encoding() {
     let server = Server::start(|line| match line.split(' ').nth(1).unwrap_or_default() {
         "/announced" => b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n".to_vec(),
         "/endless" => [&b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"[..], &vec![b'x'; 100_000]].concat(),
+        "/gone" => [&b"HTTP/1.1 404 Gone\r\nConnection: close\r\n\r\n"[..], &vec![b'x'; 100_000]].concat(),
         "/gzip" => b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\n\x1f\x8b\x08".to_vec(),
         "/headers" => ["HTTP/1.1 200 OK\r\n", &"X: y\r\n".repeat(10_000), "\r\n"].concat().into_bytes(),
         "/cut" => b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf".to_vec(),
@@ -210,6 +156,8 @@ async fn answers_are_bounded_in_size_time_and_encoding() {
     let get = |path: &str| client.send(Request::get(server.url(path)).limit(1000));
     assert!(matches!(get("/announced").await, Err(OutsideError::TooLarge { limit: 1000 })));
     assert!(matches!(get("/endless").await, Err(OutsideError::TooLarge { .. })));
+    let gone = get("/gone").await.unwrap();
+    assert!(gone.status == StatusCode::NOT_FOUND && gone.body.len() <= 1000, "what explains a refusal is cut");
     assert!(matches!(get("/gzip").await, Err(OutsideError::Encoded)));
     for path in ["/headers", "/cut", "/no-http"] {
         let failed = get(path).await;
