@@ -276,6 +276,40 @@ mod tests {
     }
 
     #[test]
+    fn every_call_is_documented_and_every_documented_call_is_there() {
+        const DOCUMENTATION: &str = include_str!("../../docs/formats.md");
+        let section = DOCUMENTATION.split("## A log over HTTP").nth(1).and_then(|rest| rest.split("\n## ").next());
+        let rows = section.into_iter().flat_map(str::lines).filter(|line| line.starts_with("| `"));
+        let calls = rows.flat_map(|row| row.split('|').nth(1).unwrap_or_default().split('`').skip(1).step_by(2));
+        let leaf = Hash::leaf(b"x").to_hex();
+        let mut documented = [false; 11];
+        for call in calls.filter(|call| !call.starts_with("Accept")) {
+            let (method, path) = call.split_once(' ').unwrap_or(("GET", call));
+            let path = path.split('?').next().unwrap_or(path).replace("/L/", "/0/").replace("N.p/W", "000.p/5").replace("/N", "/000");
+            let path = path.replace("INDEX", "7").replace("HASH", &leaf).replace('…', "get-sth");
+            let target = Target::parse(&path).unwrap_or_else(|| panic!("there is no {path}, which is documented"));
+            assert!(target.allows(&method.parse().unwrap_or_default()), "{call}");
+            // A new target wants a row, and a place here.
+            let place = match target {
+                Target::Page => 0,
+                Target::Checkpoint => 1,
+                Target::Resource(Resource::Tile(_)) => 2,
+                Target::Resource(Resource::Bundle(_)) => 3,
+                Target::Add => 4,
+                Target::AddBatch => 5,
+                Target::Proof(_) => 6,
+                Target::ProofOfLeaf(_) => 7,
+                Target::HeadCovering(_) => 8,
+                Target::Status(_) => 9,
+                Target::Rfc6962(_) => 10,
+                Target::Robots => continue,
+            };
+            documented[place] = true;
+        }
+        assert_eq!(documented, [true; 11], "a call is missing in docs/formats.md");
+    }
+
+    #[test]
     fn odd_paths_mean_nothing() {
         let upper = format!("/proof/leaf/{}", Hash::leaf(b"x").to_hex().to_uppercase());
         for path in [

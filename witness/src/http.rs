@@ -218,6 +218,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_call_is_documented_and_every_documented_call_is_there() {
+        const DOCUMENTATION: &str = include_str!("../../docs/formats.md");
+        let section = DOCUMENTATION.split("## A witness over HTTP").nth(1).unwrap_or_default();
+        let calls = section.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`'));
+        let log = OriginHash::of_text("example.com/log").to_string();
+        let mut documented = [false; 4];
+        for (call, _) in calls {
+            let (method, path) = call.split_once(' ').unwrap_or(("GET", call));
+            let target = Target::parse(&path.replace("HASH", &log)).unwrap_or_else(|| panic!("there is no {path}, which is documented"));
+            assert!(target.allows(&method.parse().unwrap_or_default()), "{call}");
+            // A new target wants a row, and a place here.
+            let place = match target {
+                Target::AddCheckpoint => 0,
+                Target::SignSubtree => 1,
+                Target::Checkpoint(_) => 2,
+                Target::Page => 3,
+            };
+            documented[place] = true;
+        }
+        assert_eq!(documented, [true; 4], "a call is missing in docs/formats.md");
+    }
+
+    #[test]
     fn each_path_has_one_meaning() {
         let log = OriginHash::of_text("example.com/log");
         assert_eq!(Target::parse(&format!("/{log}/checkpoint")), Some(Target::Checkpoint(log)));
