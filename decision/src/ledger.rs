@@ -18,6 +18,7 @@ use std::convert::Infallible;
 pub use fold::{Finding, FindingReason, Fold, Prepared};
 pub use memory::{MemoryLedger, Overlay, SnapshotError};
 pub use refusal::Refusal;
+pub use rows::{issuer_of_row, issuer_row};
 pub use rules::Rules;
 pub use status::{EntryType, IssuerStatus, KeyStatus, Numbered, Standing, Status};
 

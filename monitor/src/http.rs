@@ -7,12 +7,14 @@
 //! | `GET /feed.atom`, `GET /events` | alerts, for feed readers and as they come |
 //! | `GET /gossip/<SHA-256 of the origin, in hex>/checkpoint` | the newest head that was seen of a log |
 //! | `GET /evidence/<file>` | what convicts a log |
+//! | `GET /robots.txt` | what crawlers are asked to leave alone |
 //!
 //! Everything here only reads. What strangers wrote is passed on as data: JSON that no browser takes for anything else, and escaped text in
 //! a page that may run nothing.
 
+mod answer;
 mod metrics;
-#[allow(dead_code, reason = "the resources that need the others come next")]
+mod page;
 mod problem;
 mod section;
 
@@ -22,35 +24,36 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
-use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
-use hyper::header::HeaderValue;
 use hyper::http::request::Parts as RequestParts;
-use hyper::{Method, Request, Response};
+use hyper::{Method, Request};
 use serving::http_metrics::{HttpMetrics, Route};
 use serving::limits::Limiter;
 use serving::listener::{self, Clients};
-use serving::{body, proxy, response};
+use serving::{body, proxy};
+use tlog::Hash;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
+use self::answer::{Answer, JSON, TEXT, tagged, whole, without_body};
+use crate::api::{Api, Resource, hash_of};
 use crate::search::Search;
 use crate::store::Store;
+use crate::{evidence, heads};
 
 pub(crate) use self::problem::Problem;
 
 pub use self::metrics::metrics;
 pub use self::section::{Section, Settings};
 
-/// An answer whose body may go on, as that of `/events` does.
-pub(crate) type Answer = Response<UnsyncBoxBody<Bytes, std::convert::Infallible>>;
-
 /// The methods of everything here, as `Allow` lists them.
 const METHODS: &str = "GET, HEAD";
+
+/// What describes `/api/v1/`.
+const OPENAPI: &str = include_str!("../openapi.json");
 
 /// What a monitor's public listener needs.
 #[derive(Debug)]
@@ -73,6 +76,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Site {
     parts: Parts,
+    api: Api,
     limiter: Option<Limiter>,
     /// Requests in progress.
     requests: Semaphore,
@@ -82,6 +86,13 @@ pub struct Site {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Target {
     Page,
+    Robots,
+    OpenApi,
+    Api(Resource),
+    /// The newest head of the log whose origin has this hash.
+    Gossip(Hash),
+    /// A file by its name, which may be any text.
+    Evidence(String),
 }
 
 /// Serves a monitor to the public until `shutdown` resolves, then drains. `tls` is what [`serving::tls::load`] made of the configured files.
@@ -101,13 +112,27 @@ impl Target {
     fn parse(path: &str) -> Option<Self> {
         match path.strip_prefix('/')? {
             "" => Some(Target::Page),
-            _ => None,
+            "robots.txt" => Some(Target::Robots),
+            "openapi.json" => Some(Target::OpenApi),
+            path => {
+                if let Some(resource) = path.strip_prefix("api/v1/") {
+                    Resource::parse(resource).map(Target::Api)
+                } else if let Some(log) = path.strip_prefix("gossip/") {
+                    log.strip_suffix("/checkpoint").and_then(hash_of).map(Target::Gossip)
+                } else {
+                    path.strip_prefix("evidence/").map(|file| Target::Evidence(file.to_owned()))
+                }
+            }
         }
     }
 
     fn route(&self) -> Route {
         match self {
-            Target::Page => metrics::PAGE,
+            Target::Page | Target::Robots | Target::OpenApi => metrics::PAGE,
+            Target::Api(Resource::Search) => metrics::SEARCH,
+            Target::Api(_) => metrics::API,
+            Target::Gossip(_) => metrics::GOSSIP,
+            Target::Evidence(_) => metrics::EVIDENCE,
         }
     }
 }
@@ -116,6 +141,7 @@ impl Site {
     /// Puts it together.
     pub fn new(parts: Parts) -> Self {
         Site {
+            api: Api::new(Arc::clone(&parts.store), Arc::clone(&parts.search)),
             limiter: parts.settings.limit.map(Limiter::new),
             requests: Semaphore::new(parts.settings.max_requests.min(Semaphore::MAX_PERMITS)),
             parts,
@@ -136,7 +162,7 @@ impl Site {
             }
         };
         watch.answered(answer.status());
-        answer
+        if parts.method == Method::HEAD { without_body(answer) } else { answer }
     }
 
     async fn admitted(&self, target: Option<Target>, client: IpAddr, parts: &RequestParts) -> Result<Answer, Problem> {
@@ -148,13 +174,42 @@ impl Site {
         if parts.method != Method::GET && parts.method != Method::HEAD {
             return Err(Problem::MethodNotAllowed(METHODS));
         }
+        timeout(self.parts.settings.answer_timeout, self.route(target, parts)).await.unwrap_or(Err(Problem::Late))
+    }
+
+    async fn route(&self, target: Target, parts: &RequestParts) -> Result<Answer, Problem> {
+        let (headers, query) = (&parts.headers, parts.uri.query());
         match target {
-            Target::Page => Ok(whole(response::public("text/plain; charset=utf-8", HeaderValue::from_static("no-cache"), Bytes::new()))),
+            Target::Page => Ok(whole(page::answer(headers, self.api.read(page::page).await?))),
+            Target::Robots => Ok(whole(page::robots())),
+            Target::OpenApi => Ok(whole(tagged(headers, JSON, OPENAPI.as_bytes().to_vec()))),
+            Target::Api(resource) => Ok(whole(tagged(headers, JSON, self.api.answer(resource, query).await?))),
+            Target::Gossip(log) => Ok(whole(tagged(headers, TEXT, self.gossip(log).await?))),
+            Target::Evidence(file) => Ok(whole(self.evidence(file).await?)),
         }
+    }
+
+    async fn gossip(&self, log: Hash) -> Result<Vec<u8>, Problem> {
+        let head = self.api.read(move |api| {
+            let log = api.log_of(&log)?;
+            Ok(heads::newest(&heads::all(&api.store, log.number)?).map(|seen| seen.head.signed().to_bytes()))
+        });
+        head.await?.ok_or(Problem::NoHead)
+    }
+
+    async fn evidence(&self, file: String) -> Result<serving::response::Answer, Problem> {
+        let dir = self.parts.evidence.clone();
+        let read = self.api.read(move |_| {
+            let bytes = evidence::read(&dir, &file).map_err(|error| {
+                tracing::error!("{error}");
+                Problem::Internal
+            })?;
+            Ok((bytes.ok_or(Problem::UnknownEvidence)?, file))
+        });
+        let (bytes, file) = read.await?;
+        Ok(answer::file(&file, bytes))
     }
 }
 
-/// An answer that is there as a whole.
-fn whole(answer: response::Answer) -> Answer {
-    answer.map(BodyExt::boxed_unsync)
-}
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,6 @@
 //! The ledger of a followed log as it is stored: what its statements say together.
 
-use decision::ledger::{LedgerError, LedgerRead, Rules, Status};
+use decision::ledger::{IssuerStatus, LedgerError, LedgerRead, Rules, Status, issuer_of_row, issuer_row};
 use tlog::LeafIndex;
 
 use crate::store::{Damage, Family, Store, StoreError};
@@ -22,6 +22,17 @@ impl<'s> StoredLedger<'s> {
     pub(crate) fn status(&self, index: LeafIndex) -> Result<Option<Status>, StoreError> {
         // The name and the keys of a log are asked for when a statement is admitted, never when a row is read.
         readable(Rules::new("", Vec::new()).status(self, index))
+    }
+
+    /// At most `limit` issuers whose names are after `after`, in the order of their names.
+    pub(crate) fn issuers(&self, after: &str, limit: usize) -> Result<Vec<IssuerStatus>, StoreError> {
+        let key = |name: &str| [self.log.to_be_bytes().as_slice(), &issuer_row(name)].concat();
+        let prefix = key("");
+        // The first key after that of `after` is the same with a zero byte at its end.
+        let from = if after.is_empty() { prefix.clone() } else { [key(after).as_slice(), b"\0"].concat() };
+        let rows = self.store.scan_from(Family::Ledger, &from, limit)?;
+        let of_issuers = rows.iter().take_while(|(key, _)| key.starts_with(&prefix)).filter_map(|(key, _)| issuer_of_row(&key[4..]));
+        of_issuers.filter_map(|issuer| readable(Rules::new("", Vec::new()).issuer(self, &issuer)).transpose()).collect()
     }
 }
 

@@ -34,10 +34,10 @@
 //! | [`ocds`] | red flags of public procurement |
 //! | [`documents`] | whether documents are what decisions say |
 //! | [`outside`] | the one client for addresses that strangers or the configuration name |
+//! | [`published`] | when entries were published, kept |
 //! | [`search`] | full-text search over what was read |
 //! | [`http`] | what the monitor answers: a page, JSON, a feed, heads |
 
-#[allow(dead_code, reason = "its resources come next")]
 mod api;
 
 pub mod check;
@@ -57,6 +57,7 @@ mod ledger;
 pub mod logs;
 pub mod ocds;
 pub mod outside;
+pub mod published;
 pub mod rules;
 pub mod run;
 pub mod search;

@@ -8,13 +8,20 @@ use decision::ledger::{Fold, Rules};
 use decision::statement::Draft;
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::{Algorithm, KeyName, SigningKey};
 use tlog::merkle::Appender;
+use tlog::policy::Policy;
 use tlog::tiles::encode_entry;
-use tlog::{Hash, TreeSize};
+use tlog::{Hash, LeafIndex, TreeSize};
 
-use crate::logs;
+use crate::check::{Check, Judged, Outcome, Published, Rows};
+use crate::heads::{self, LogHead};
 use crate::store::{Family, Store, StoreError, StoreOptions};
+use crate::{logs, published};
+
+/// When everything here was published, but for the first entry, whose time is known more closely.
+pub(crate) const PUBLISHED: &str = "2026-03-02T10:00:00Z";
 
 /// When everything here was signed.
 pub(crate) const ISSUED: &str = "2026-03-01T09:30:00Z";
@@ -83,7 +90,13 @@ impl StoredLog {
         }
         state.size = TreeSize::new(u64::try_from(self.entries.len()).unwrap());
         state.peaks = tree.peaks().to_vec();
+        let checkpoint = Checkpoint::new(Origin::for_new_log(self.origin).unwrap(), state.size, tree.root());
+        let head = SignedCheckpoint::sign(&checkpoint, &[&key(self.origin)]).unwrap();
+        let policy = Policy::without_witnesses(key(self.origin).verifier_key().clone(), None).unwrap();
+        let seen = PUBLISHED.parse().unwrap();
+        (state.head, state.head_seen) = (Some(head.clone()), Some(seen));
         let prefix = state.number.to_be_bytes();
+        let record = published::Record::default();
         let written = self.store.write(|txn| {
             for (number, entries) in (0..).zip(self.entries.chunks(256)) {
                 let mut bundle = Vec::new();
@@ -93,13 +106,21 @@ impl StoredLog {
             for (key, row) in self.fold.ledger().rows() {
                 txn.put(Family::Ledger, [&prefix, key].concat(), row.to_vec());
             }
+            for (index, bytes) in (0..).zip(&self.entries) {
+                let published = Published { earliest: (index == 0).then_some(seen), latest: seen };
+                let (index, leaf) = (LeafIndex::new(index), Hash::leaf(bytes));
+                let entry = Judged { log: self.origin, index, leaf, bytes, statement: None, refusal: None, related: &[], published };
+                record.entry(&mut Rows::new(txn, state.number, record.name()), &entry, &mut Outcome::default())?;
+            }
+            heads::note(txn, state.number, &LogHead::verify(&head, &policy).unwrap(), seen, &heads::Source::Log)?;
             state.write(txn);
             Ok::<_, StoreError>(())
         });
         written.unwrap();
     }
 
-    fn sign(&mut self, mut statement: Value, keys: &[&SigningKey]) -> u64 {
+    /// Adds any statement, signed with these keys.
+    pub(crate) fn sign(&mut self, mut statement: Value, keys: &[&SigningKey]) -> u64 {
         let issued = statement.get("issued").cloned().unwrap_or(ISSUED.into());
         merge(&mut statement, json!({"log": self.origin, "issued": issued}));
         self.push(Draft::from_json(&statement).unwrap().sign(keys).unwrap().to_bytes())

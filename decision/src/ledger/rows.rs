@@ -169,7 +169,18 @@ pub(super) fn registry_key() -> Vec<u8> {
 }
 
 pub(super) fn issuer_key(issuer: &IssuerId) -> Vec<u8> {
-    [b"i", issuer.as_str().as_bytes()].concat()
+    issuer_row(issuer.as_str())
+}
+
+/// The key of the row of the issuer with this name; of no name, what the keys of all of them begin with, for those who list them.
+pub fn issuer_row(name: &str) -> Vec<u8> {
+    [b"i", name.as_bytes()].concat()
+}
+
+/// The issuer whose row has this key; `None` if the row is another's.
+pub fn issuer_of_row(key: &[u8]) -> Option<IssuerId> {
+    let name = key.strip_prefix(b"i")?;
+    str::from_utf8(name).ok()?.parse().ok()
 }
 
 /// Whether a key is that of the registrars or of an issuer.

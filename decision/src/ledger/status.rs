@@ -146,6 +146,20 @@ impl Rules {
         }
         Ok(Some(status))
     }
+
+    /// An issuer as `ledger` has it; `None` if none of that name is or was registered.
+    pub fn issuer<L: LedgerRead>(&self, ledger: &L, id: &IssuerId) -> Result<Option<IssuerStatus>, LedgerError<L::Error>> {
+        match read::<Issuer, _>(ledger, &rows::issuer_key(id))? {
+            None => Ok(None),
+            Some(row) => Ok(Some(IssuerStatus::of(id.clone(), &row))),
+        }
+    }
+}
+
+impl IssuerStatus {
+    fn of(id: IssuerId, row: &Issuer) -> Self {
+        IssuerStatus { id, names: row.names.iter().cloned().collect(), registered: row.registered, retired: row.retired }
+    }
 }
 
 impl Status {
@@ -179,6 +193,5 @@ impl Standing {
 
 fn issuer<L: LedgerRead>(ledger: &L, id: IssuerId) -> Result<(IssuerStatus, Issuer), LedgerError<L::Error>> {
     let issuer: Issuer = read(ledger, &rows::issuer_key(&id))?.ok_or(LedgerError::Damaged)?;
-    let names = issuer.names.iter().cloned().collect();
-    Ok((IssuerStatus { id, names, registered: issuer.registered, retired: issuer.retired }, issuer))
+    Ok((IssuerStatus::of(id, &issuer), issuer))
 }

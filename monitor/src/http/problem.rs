@@ -21,6 +21,8 @@ pub(crate) enum Problem {
     NotFound,
     /// The monitor does not follow such a log.
     UnknownLog,
+    /// No head of the log was seen yet.
+    NoHead,
     /// The monitor has not read so far in the log.
     UnknownEntry,
     /// There never was such a finding.
@@ -76,9 +78,10 @@ impl From<BadParameter> for Problem {
 impl Problem {
     /// One of each but for parameters, which have their own.
     #[cfg(test)]
-    pub(crate) const ALL: [Problem; 11] = [
+    pub(crate) const ALL: [Problem; 12] = [
         Problem::NotFound,
         Problem::UnknownLog,
+        Problem::NoHead,
         Problem::UnknownEntry,
         Problem::UnknownFinding,
         Problem::UnknownEvidence,
@@ -105,6 +108,7 @@ impl Problem {
         let mut body = serde_json::to_vec(&document).expect("texts and numbers are JSON");
         body.push(b'\n');
         let mut answer = response::plain(status, "application/problem+json", Bytes::from(body));
+        response::shared(&mut answer);
         let headers = answer.headers_mut();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(wait) = self.retry_after() {
@@ -139,6 +143,12 @@ impl Problem {
                 "unknown-log",
                 "This monitor does not follow such a log",
                 "/api/v1/logs lists the logs that it follows, with the hashes of their origins.",
+            ),
+            Problem::NoHead => (
+                StatusCode::NOT_FOUND,
+                "no-head",
+                "This monitor has seen no head of the log yet",
+                "It follows the log, and has not reached it so far. Ask again later.",
             ),
             Problem::UnknownEntry => (
                 StatusCode::NOT_FOUND,

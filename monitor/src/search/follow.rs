@@ -89,7 +89,6 @@ impl Search {
     }
 
     /// How many entries of a log can be searched.
-    #[allow(dead_code, reason = "the API comes next")]
     pub(crate) fn indexed(&self, log: u32) -> Option<u64> {
         self.open().map(|open| open.progress.of(log))
     }

@@ -9,6 +9,7 @@ use tlog::LeafIndex;
 use super::{Fields, Place};
 use crate::ledger::StoredLedger;
 use crate::logs::LogState;
+use crate::published::Lookup;
 use crate::search::query::{indexed_amount, indexed_day};
 use crate::store::{Store, StoreError};
 
@@ -17,11 +18,12 @@ pub(super) struct Maker<'a> {
     pub(super) fields: &'a Fields,
     pub(super) store: &'a Store,
     pub(super) log: &'a LogState,
+    pub(super) published: Lookup<'a>,
 }
 
 impl Maker<'_> {
     /// The document of an entry; `None` of one that has no place in an index.
-    pub(super) fn document(&self, index: LeafIndex, statement: &Statement) -> Result<Option<TantivyDocument>, StoreError> {
+    pub(super) fn document(&mut self, index: LeafIndex, statement: &Statement) -> Result<Option<TantivyDocument>, StoreError> {
         let Some(place) = (Place { log: self.log.number, index }).pack() else { return Ok(None) };
         let fields = self.fields;
         let mut document = TantivyDocument::new();
@@ -36,6 +38,9 @@ impl Maker<'_> {
         if let Some(number) = statement.number() {
             document.add_text(fields.series, number.series.as_str());
             document.add_i64(fields.number, i64::try_from(number.seq).unwrap_or(i64::MAX));
+        }
+        if let Some(published) = self.published.at(index)? {
+            document.add_i64(fields.published, published.latest.as_second());
         }
         if let Some(status) = self.status(index)? {
             document.add_text(fields.status, status);

@@ -106,6 +106,8 @@ fn entries_are_found_by_words_fields_and_ranges() {
         ("decided:>2025", vec![3, 5]),
         ("issued:2026-03-01T09:30:00Z type:annotation", vec![6]),
         ("issued:<2026-03-01", vec![]),
+        ("published:2026-03-02 type:annotation", vec![6]),
+        ("published:<2026-03-02", vec![]),
         ("lang:de", vec![3]),
         ("lang:de-ch", vec![3]),
         ("log:log.example type:charter", vec![0]),

@@ -15,6 +15,7 @@ use super::document::Maker;
 use super::progress::Progress;
 use super::{Fields, Place, Reader, SearchError, open};
 use crate::logs::{self, LogState};
+use crate::published::Lookup;
 use crate::search::Settings;
 use crate::store::Store;
 
@@ -111,21 +112,21 @@ impl Writer {
             statements.extend(Statement::parse(entry).ok().map(|statement| (index, statement)));
             true
         })?;
-        let maker = Maker { fields: &self.fields, store, log };
+        let mut maker = Maker { fields: &self.fields, store, log, published: Lookup::new(store, log.number) };
         for (index, statement) in statements {
             if let Some(document) = maker.document(index, &statement)? {
                 self.writer.add_document(document)?;
             }
             // The ledger was as far as this round goes when the round's other entries were added; those before it may stand otherwise now.
             for earlier in succeeded(&statement).filter(|earlier| *earlier < from) {
-                self.renew(store, &maker, LeafIndex::new(earlier))?;
+                self.renew(store, &mut maker, LeafIndex::new(earlier))?;
             }
         }
         Ok(())
     }
 
     /// Puts a new document in the place of that of an entry.
-    fn renew(&self, store: &Store, maker: &Maker<'_>, index: LeafIndex) -> Result<(), SearchError> {
+    fn renew(&self, store: &Store, maker: &mut Maker<'_>, index: LeafIndex) -> Result<(), SearchError> {
         let Some(place) = (Place { log: maker.log.number, index }).pack() else { return Ok(()) };
         let Some(entry) = logs::entry(store, maker.log.number, index)? else { return Ok(()) };
         let Ok(statement) = Statement::parse(&entry) else { return Ok(()) };
