@@ -6,18 +6,24 @@
 //! | module | codes |
 //! |---|---|
 //! | [`gap`] | `process.gap` |
+//! | [`late`] | `process.late-publication` |
+//! | [`dated`] | `process.backdated`, `process.dated-ahead` |
+//! | [`overdue`] | `process.overdue-correction` |
 //!
 //! Invariant: only entries that count are looked at; what the log should have refused is said elsewhere and can neither fill a gap nor
 //! break a silence. What an issuer writes into a finding's text is shortened and made printable.
 
+mod dated;
 mod deadlines;
 mod gap;
+mod late;
+mod overdue;
 mod settings;
 #[cfg(test)]
 mod testing;
 
 use decision::statement::Statement;
-use decision::types::{Body, IssuerId, Kind, SeriesName};
+use decision::types::{Body, Date, Decision, IssuerId, Kind, SeriesName};
 use jiff::Timestamp;
 
 pub use settings::{Section, Settings, SettingsError, ThresholdSection};
@@ -28,7 +34,12 @@ use crate::store::StoreError;
 
 /// All checks.
 pub fn all(settings: &Settings) -> Vec<Box<dyn Check>> {
-    let all: Vec<Box<dyn Check>> = vec![Box::new(gap::Gaps::new(settings))];
+    let all: Vec<Box<dyn Check>> = vec![
+        Box::new(gap::Gaps::new(settings)),
+        Box::new(late::Late::new(settings)),
+        Box::new(dated::Dated::new(settings)),
+        Box::new(overdue::Overdue::new(settings)),
+    ];
     let off = &settings.0.off;
     if off.is_empty() {
         return all;
@@ -91,6 +102,24 @@ fn numbered<'a>(entry: &Judged<'a>) -> Option<Numbered<'a>> {
         Body::Annotation(body) => Some(Numbered { issuer: &body.issuer, series: &body.series, seq: body.seq, kind: &body.kind }),
         _ => None,
     }
+}
+
+/// The decision that an entry is, if it counts.
+fn decision<'a>(entry: &Judged<'a>) -> Option<&'a Decision> {
+    match admitted(entry)?.body() {
+        Body::Decision(decision) => Some(decision),
+        _ => None,
+    }
+}
+
+/// The seconds of a day.
+const DAY: i64 = 86_400;
+
+/// A date as days since 1970.
+fn day(date: &Date) -> i64 {
+    let civil = date.as_str().parse::<jiff::civil::Date>();
+    let midnight = civil.ok().and_then(|date| jiff::tz::TimeZone::UTC.to_timestamp(date.at(0, 0, 0, 0)).ok());
+    midnight.map_or(0, |midnight| midnight.as_second().div_euclid(DAY))
 }
 
 /// A key of several texts, none of which has a zero byte in it.

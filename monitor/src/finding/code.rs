@@ -88,6 +88,8 @@ kinds! {
         "Between the day of the decision and the first published head that covers it there is more time than the monitor was told to accept.";
     BACKDATED = "process.backdated", Warning, "A decision says that it was issued long before it was published",
         "The time at which the issuer says that it signed lies well before the log's head that first covered it, or before decisions with lower numbers.";
+    DATED_AHEAD = "process.dated-ahead", Notice, "A decision is dated ahead",
+        "The issuer says that it signed later than the log published, or that it decided on a day that had not begun when it signed. A clock is wrong, or somebody dates ahead.";
     OVERDUE_CORRECTION = "process.overdue-correction", Warning, "A correction is overdue",
         "Something that calls for an answer, such as an appeal, has had none for longer than the monitor was told to wait.";
     BURST = "process.burst", Notice, "An issuer publishes far more than usual",
