@@ -17,7 +17,7 @@ use serving::messages::{MessagesSection, UnknownLevel};
 use serving::tls::HalfTls;
 
 use crate::store::StoreOptions;
-use crate::{checks, documents, http, ocds, rules, search, views};
+use crate::{alert, checks, documents, http, ocds, rules, search, views};
 
 pub use file::{File, MonitorSection, OpsSection, StoreSection};
 pub use logs::{LogConfigError, LogSection, LogSettings};
@@ -46,6 +46,8 @@ pub struct Config {
     pub ocds: ocds::Settings,
     /// Documents.
     pub documents: documents::Settings,
+    /// How alerts are sent.
+    pub alerts: alert::Settings,
     /// The operations listener's address and port, if there is one.
     pub ops_listen: Option<SocketAddr>,
     /// The store's memory.
@@ -91,6 +93,9 @@ pub enum ConfigError {
     /// `[documents]` cannot be used.
     #[error(transparent)]
     Documents(#[from] documents::SettingsError),
+    /// `[alerts]`, a `[[webhook]]` or `[mail]` cannot be used.
+    #[error(transparent)]
+    Alerts(#[from] alert::SettingsError),
     /// A message filter that cannot be parsed.
     #[error(transparent)]
     Level(#[from] UnknownLevel),
@@ -123,6 +128,7 @@ impl File {
             http,
             gossip: self.gossip.validate()?,
             search: self.search.validate()?,
+            alerts: alert::Settings::new(&self.alerts, self.webhook, self.mail, authorities.clone())?,
             logs: logs::validate(&self.log)?,
             authorities,
             store: StoreOptions {

@@ -35,17 +35,22 @@
 //! | [`documents`] | whether documents are what decisions say |
 //! | [`outside`] | the one client for addresses that strangers or the configuration name |
 //! | [`published`] | when entries were published, kept |
+//! | [`alert`] | findings of one kind about one issuer are one alert: sent to webhooks and by mail, or muted |
+//! | [`feed`] | the newest alerts for feed readers |
+//! | [`stream`] | events as they come, for programs |
 //! | [`search`] | full-text search over what was read |
 //! | [`http`] | what the monitor answers: a page, JSON, a feed, heads |
 
 mod api;
 
+pub mod alert;
 pub mod check;
 pub mod checks;
 pub mod clock;
 pub mod config;
 pub mod documents;
 pub mod evidence;
+pub mod feed;
 pub mod finding;
 pub mod findings;
 #[cfg(test)]
@@ -65,4 +70,5 @@ pub mod state_dir;
 pub mod store;
 #[cfg(test)]
 mod stored_log;
+pub mod stream;
 pub mod views;

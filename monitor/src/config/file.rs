@@ -8,7 +8,7 @@ use serving::tls::TlsSection;
 use serving::units::ByteSize;
 
 use super::LogSection;
-use crate::{checks, documents, http, ocds, rules, search, views};
+use crate::{alert, checks, documents, http, ocds, rules, search, views};
 
 /// The configuration file as it is written. Each key has a default, so the empty file is a configuration: of a monitor that follows nothing.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,6 +36,12 @@ pub struct File {
     pub ocds: ocds::Section,
     /// Documents.
     pub documents: documents::Section,
+    /// How alerts are sent.
+    pub alerts: alert::Section,
+    /// Where they are sent by HTTP.
+    pub webhook: Vec<alert::WebhookSection>,
+    /// To whom they are sent by mail.
+    pub mail: alert::MailSection,
     /// The listener for whoever runs the monitor.
     pub ops: OpsSection,
     /// The store's memory.
