@@ -80,7 +80,7 @@ impl Check for Documents {
                 failures: 0,
             };
             let host = job.host();
-            if document.size > self.settings.max_size || !self.settings.wants(&host) {
+            if document.size > self.settings.max_size || !self.settings.hosts.has(&host) {
                 continue;
             }
             let place = Place { host, due: entry.published.latest.as_second(), index: entry.index.as_u64(), number };

@@ -25,7 +25,7 @@ use reqwest::{Method, Response, StatusCode, Url, redirect};
 use address::Allowed;
 use guard::{Guard, Names};
 
-pub use address::MalformedAllowed;
+pub use address::{Hosts, MalformedAllowed};
 pub use error::{OutsideError, UrlError};
 
 /// How long a connection may take to open.
@@ -41,13 +41,21 @@ const TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
     allowed: Allowed,
+    only: Hosts,
     authorities: Vec<Authority>,
 }
 
 impl Settings {
     /// The same, but these networks, such as `10.1.0.0/16`, and hosts, such as `hooks.internal.example`, may be reached too.
     pub fn allowing(entries: &[String]) -> Result<Self, MalformedAllowed> {
-        Ok(Settings { allowed: Allowed::parse(entries)?, authorities: Vec::new() })
+        Ok(Settings { allowed: Allowed::parse(entries)?, ..Settings::default() })
+    }
+
+    /// The same, but no other hosts than these are asked, also not where they redirect to.
+    #[must_use]
+    pub fn only(mut self, hosts: Hosts) -> Self {
+        self.only = hosts;
+        self
     }
 
     /// The same, but these certificate authorities are believed besides the web's.
@@ -63,6 +71,7 @@ impl Settings {
 pub struct Client {
     http: reqwest::Client,
     allowed: Arc<Allowed>,
+    only: Hosts,
 }
 
 /// The HTTP client could not be set up.
@@ -170,7 +179,7 @@ impl Client {
             .pool_max_idle_per_host(2)
             .build()
             .map_err(SetupError)?;
-        Ok(Client { http, allowed })
+        Ok(Client { http, allowed, only: settings.only.clone() })
     }
 
     /// Sends a request and reads the answer with its body.
@@ -219,6 +228,9 @@ impl Client {
     fn judge(&self, url: &str) -> Result<Url, OutsideError> {
         let url = error::parse_url(url)?;
         self.allowed.judge_literal(&url)?;
+        if !self.only.has(url.host_str().unwrap_or_default()) {
+            return Err(OutsideError::NotAsked);
+        }
         Ok(url)
     }
 

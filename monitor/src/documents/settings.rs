@@ -6,7 +6,7 @@ use acta_client::source::Authority;
 use serde::{Deserialize, Serialize};
 use serving::units::{ByteSize, Span};
 
-use crate::outside::{self, Client, MalformedAllowed, SetupError};
+use crate::outside::{self, Client, Hosts, MalformedAllowed, SetupError};
 
 /// `[documents]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,7 +56,7 @@ impl Default for Section {
 pub struct Settings {
     /// `None`: nothing is fetched.
     pub(super) client: Option<Client>,
-    pub(super) hosts: Vec<String>,
+    pub(super) hosts: Hosts,
     pub(super) max_size: u64,
     pub(super) parallel: usize,
     pub(super) pause: Duration,
@@ -96,10 +96,11 @@ impl Section {
         if let Some((key, _)) = zero.into_iter().find(|(_, zero)| *zero) {
             return Err(SettingsError::Zero { key });
         }
-        let outside = outside::Settings::allowing(&self.allow)?.trusting(authorities);
+        let hosts = Hosts::new(&self.hosts);
+        let outside = outside::Settings::allowing(&self.allow)?.only(hosts.clone()).trusting(authorities);
         Ok(Settings {
             client: self.fetch.then(|| Client::new(&outside)).transpose()?,
-            hosts: self.hosts.iter().map(|host| host.to_ascii_lowercase()).collect(),
+            hosts,
             max_size: self.max_size.0,
             parallel: usize::try_from(self.parallel).unwrap_or(usize::MAX),
             pause: self.pause.0,
@@ -108,13 +109,5 @@ impl Section {
             attempts: self.attempts,
             recheck: Some(self.recheck.0).filter(|time| !time.is_zero()),
         })
-    }
-}
-
-impl Settings {
-    /// Whether documents of this host are fetched.
-    pub(super) fn wants(&self, host: &str) -> bool {
-        let fits = |wanted: &String| host == wanted || (wanted.starts_with('.') && host.ends_with(wanted.as_str()));
-        self.hosts.is_empty() || self.hosts.iter().any(fits)
     }
 }

@@ -199,6 +199,12 @@ fn only_what_is_wanted_is_noted() {
 }
 
 #[test]
+fn the_example_has_the_defaults() {
+    let file: toml::Table = toml::from_str(include_str!("../../acta-monitor.example.toml")).unwrap();
+    assert_eq!(file["documents"].clone().try_into::<Section>().unwrap(), Section::default());
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused() {
     for (section, says) in [
         (Section { parallel: 0, ..section() }, "`documents.parallel` is 0"),

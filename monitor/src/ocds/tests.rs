@@ -232,6 +232,12 @@ fn what_is_no_release_is_left_alone() {
 }
 
 #[test]
+fn the_example_has_the_defaults() {
+    let file: toml::Table = toml::from_str(include_str!("../../acta-monitor.example.toml")).unwrap();
+    assert_eq!(file["ocds"].clone().try_into::<Section>().unwrap(), Section::default());
+}
+
+#[test]
 fn settings_that_make_no_sense_are_refused() {
     for share in [-0.1, 1.5, f64::NAN, f64::INFINITY] {
         let refused = Section { close_price: share, ..Section::default() }.validate();

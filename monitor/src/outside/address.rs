@@ -127,6 +127,24 @@ impl Allowed {
     }
 }
 
+/// The hosts that are asked. By default all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Hosts(Vec<String>);
+
+impl Hosts {
+    /// These; `.example.org` are the hosts below example.org. None: all.
+    pub fn new(hosts: &[String]) -> Self {
+        Hosts(hosts.iter().map(|host| plain(host)).collect())
+    }
+
+    /// Whether this host is one of them.
+    pub fn has(&self, host: &str) -> bool {
+        let host = plain(host);
+        let fits = |wanted: &String| host == *wanted || (wanted.starts_with('.') && host.ends_with(wanted.as_str()));
+        self.0.is_empty() || self.0.iter().any(fits)
+    }
+}
+
 /// A host's name in its one spelling.
 fn plain(host: &str) -> String {
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
@@ -155,6 +173,14 @@ mod tests {
         for address in public.split_whitespace() {
             assert_eq!(not_public(address.parse().unwrap()), None, "{address}");
         }
+    }
+
+    #[test]
+    fn hosts_are_asked_by_name_or_below_a_name() {
+        let hosts = Hosts::new(&["A.example.".into(), ".b.example".into()]);
+        assert!(hosts.has("a.example") && hosts.has("A.EXAMPLE.") && hosts.has("www.b.example"));
+        assert!(!hosts.has("www.a.example") && !hosts.has("b.example") && !hosts.has("notb.example") && !hosts.has(""));
+        assert!(Hosts::default().has("any.example"));
     }
 
     #[test]

@@ -43,6 +43,9 @@ pub enum OutsideError {
         .0.network
     )]
     NotPublic(NotPublic),
+    /// The host is not one of those that are asked.
+    #[error("the host is not one of those that this monitor asks; if it should be, name it under `hosts`")]
+    NotAsked,
     /// A port that belongs to another protocol.
     #[error("port {port} belongs to another protocol than HTTP; to use it all the same, name the host under `allow`")]
     Port {

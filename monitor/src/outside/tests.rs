@@ -127,6 +127,19 @@ async fn redirects_are_refused_unless_asked_for_and_each_is_judged() {
 }
 
 #[tokio::test]
+async fn only_the_hosts_that_are_asked_are_asked_also_where_they_redirect_to() {
+    let server = Server::start(|line| if line.contains("/away") { redirect(302, "http://b.example/") } else { ok("good") }).await;
+    let settings = Settings::allowing(&["127.0.0.1".into()]).unwrap().only(Hosts::new(&["a.example".into()]));
+    let names: Names = Arc::new(|_| Box::pin(async { Ok(vec!["127.0.0.1".parse().unwrap()]) }));
+    let client = Client::with_names(&settings, names).unwrap();
+    let get = |host: &str, path: &str| client.send(Request::get(format!("http://{host}:{}{path}", server.address.port())).redirects(3));
+    assert_eq!(&get("a.example", "/").await.unwrap().body[..], b"good");
+    assert!(matches!(get("b.example", "/").await, Err(OutsideError::NotAsked)));
+    assert!(matches!(get("127.0.0.1", "/").await, Err(OutsideError::NotAsked)));
+    assert!(matches!(get("a.example", "/away").await, Err(OutsideError::NotAsked)));
+}
+
+#[tokio::test]
 async fn a_post_is_repeated_only_where_that_is_asked_for_and_headers_stay_with_whom_they_were_meant_for() {
     let other = Server::start(|_| ok("taken")).await;
     let to = other.url("/hook");

@@ -161,6 +161,9 @@ fn no_text_brings_the_parser_down() {
     corpus.push(format!("statement{}", "[0]".repeat(n / 3 - 10)));
     corpus.push(format!("{}true{}", "[1].all(x,".repeat(150), ")".repeat(150)));
     corpus.push(format!("{}true{}", "[1].map(x,".repeat(60), ")".repeat(60)));
+    corpus.push(format!("1{}", "+1".repeat(240)));
+    corpus.push(format!("{}true{}", "[1].all(x,".repeat(40), ")".repeat(40)));
+    corpus.push(format!("{}1{} == []", "[".repeat(90), "]".repeat(90)));
     corpus.push(format!("!{}statement.seq==1", "!".repeat(501)));
     let pieces = [
         "statement",
