@@ -40,6 +40,7 @@ mod keygen;
 mod prove;
 mod publish;
 mod registrar;
+mod search;
 mod show;
 mod statement;
 mod status;
@@ -69,6 +70,7 @@ enum Command {
     Revoke(Box<follow_up::Revoke>),
     Verify(verify::Verify),
     Status(status::StatusCommand),
+    Search(Box<search::Search>),
     Inspect(inspect::Inspect),
     Checkpoint(checkpoint::Checkpoint),
     Get(get::Get),
@@ -94,6 +96,7 @@ impl Cli {
             Command::Revoke(command) => command.run().await,
             Command::Verify(command) => command.run().await,
             Command::Status(command) => command.run().await,
+            Command::Search(command) => command.run().await,
             Command::Inspect(command) => command.run(),
             Command::Checkpoint(command) => command.run().await,
             Command::Get(command) => command.run().await,

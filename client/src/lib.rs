@@ -13,6 +13,7 @@
 //! | [`verified`] | reading a log under one verified checkpoint |
 //! | [`fold`] | what all of a log's statements say together, computed here |
 //! | [`status`] | what stands: the operator's word, and what follows from the entries |
+//! | [`search`] | what a monitor finds, checked against the log |
 //! | [`submit`] | adding entries |
 //! | [`cosign`] | having a witness cosign a log's head |
 //! | [`registrar`] | statements that several people sign |
@@ -35,6 +36,7 @@ pub mod fold;
 pub mod location;
 pub mod publish;
 pub mod registrar;
+pub mod search;
 pub mod source;
 pub mod statements;
 pub mod status;

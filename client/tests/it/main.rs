@@ -12,6 +12,7 @@ mod hostile;
 mod publishing;
 mod reading;
 mod registering;
+mod searching;
 mod server;
 mod standing;
 mod world;
