@@ -4,7 +4,7 @@ whether acta_ledger.py computes what the statements' vectors expect.
 
 scripts/test-verifiers.sh runs this with ACTA=program, NODE=program (or nothing) and the Python that has `cryptography`.
 
-    ACTA_MUTATIONS=2000      how many changed receipts
+    ACTA_MUTATIONS=2000      how many changed receipts, and fifty times as many as changed policies
     ACTA_SEED=…              a seed that was printed before
 """
 import hashlib
@@ -194,10 +194,27 @@ class Verifiers(unittest.TestCase):
             program = [PROGRAMS[name][0], Path(directory, PROGRAMS[name][1].name)]
             self.assertTrue(any(said not in allowed for _, said, allowed in judge_vectors(name, program)), "nothing was noticed")
 
-    def test_the_programs_agree_on_receipts_that_were_changed(self):
+    def chance(self):
+        """Random numbers, and how many changed receipts are wanted."""
         seed, count = int(os.environ.get("ACTA_SEED", random.randrange(2**32))), int(os.environ.get("ACTA_MUTATIONS", 2000))
         print(f"ACTA_SEED={seed} ACTA_MUTATIONS={count}")
-        chance = random.Random(seed)
+        return random.Random(seed), count
+
+    def test_the_programs_agree_on_policies_that_were_changed(self):
+        chance, count = self.chance()
+        receipt, witness = Vector(VECTORS / "proof" / "go"), Vector(VECTORS / "policy" / "go").bytes
+        group = witness.replace(b"quorum w\n", b"group g 1 w\nquorum g\n")
+        good = 0
+        # Each takes a process of its own, and most of them are no policies any more.
+        for policy in [witness, group] + [mutate(chance.choice([witness, group]), chance) for _ in range(count // 50)]:
+            said = {name: judge(program, policy, [receipt.bytes])[0] for name, program in PROGRAMS.items()}
+            self.assertEqual(1, len(set(said.values())), f"{said} under the policy {policy!r}")
+            good += said["acta"] == "good"
+        print(f"{count // 50 + 2} policies judged alike, {good} of them good")
+        self.assertGreaterEqual(good, 2)
+
+    def test_the_programs_agree_on_receipts_that_were_changed(self):
+        chance, count = self.chance()
         for vector in map(Vector, (VECTORS / "proof" / name for name in MUTATED)):
             receipts = [vector.bytes] + [mutate(vector.bytes, chance) for _ in range(count // len(MUTATED))]
             said = {name: judge(program, vector.policy, receipts) for name, program in PROGRAMS.items()}
