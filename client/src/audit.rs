@@ -16,9 +16,9 @@ use tlog::merkle::{Appender, AppenderError, Node};
 use tlog::policy::Policy;
 use tlog::tiles::{BundleId, Entries, TILE_HEIGHT, TILE_WIDTH, Tile, TileId, bundles_of};
 use tlog::{Hash, LeafIndex, TreeSize};
-use tokio::task::JoinHandle;
 
 use crate::source::{Source, SourceError};
+use crate::task::Abort;
 use crate::verified::{ReadError, VerifiedLog};
 use crate::{evidence, terminal};
 
@@ -153,7 +153,7 @@ pub async fn audit(log: &VerifiedLog, policy: &Policy, heads: &HeadStore, progre
 pub async fn check_all(log: &VerifiedLog, progress: impl Fn(u64, u64)) -> Result<(u64, u64), AuditError> {
     let size = log.size();
     let source = log.source().clone();
-    let checks = bundles_of(size).map(|id| Abort(tokio::spawn(check_bundle(source.clone(), id))));
+    let checks = bundles_of(size).map(|id| Abort::spawn(check_bundle(source.clone(), id)));
     // Each is a task of its own, so that they go on while this one waits for a tile.
     let mut checked = stream::iter(checks).map(Abort::join).buffered(log.source().concurrency());
     let mut upper = UpperTiles { source: source.clone(), size, open: Vec::new() };
@@ -257,20 +257,5 @@ impl UpperTiles {
         let level = u8::try_from(place + 1).expect("there are at most 8 levels");
         let tile = TileId::for_size(level, number, self.size).expect("its hashes have been computed");
         if self.source.tile(tile).await?.hashes() != hashes { Err(AuditError::WrongTile { tile }) } else { Ok(()) }
-    }
-}
-
-/// A task that ends when nobody waits for it any more: after a failure the rest of a log is not fetched.
-struct Abort<T>(JoinHandle<T>);
-
-impl<T> Abort<T> {
-    async fn join(mut self) -> T {
-        (&mut self.0).await.expect("the task does not panic, and only dropping this cancels it")
-    }
-}
-
-impl<T> Drop for Abort<T> {
-    fn drop(&mut self) {
-        self.0.abort();
     }
 }

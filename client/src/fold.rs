@@ -16,7 +16,7 @@ use std::convert::Infallible;
 use std::num::NonZeroUsize;
 use std::thread;
 
-use decision::ledger::{Finding, Fold, LedgerError, Prepared, Rules, Status};
+use decision::ledger::{Finding, Fold, LedgerError, LedgerRead, Prepared, Rules, Status};
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use tlog::checkpoint::Checkpoint;
@@ -32,6 +32,9 @@ const BUNDLES_AT_ONCE: u64 = 16;
 
 /// No more bundles are taken together once they have this many bytes.
 const BYTES_AT_ONCE: usize = 8 << 20;
+
+/// For fewer entries than this a thread costs more than it saves.
+const FEW: usize = 8;
 
 /// Of how many misfits it is kept why they are. Of further ones it is only known how many they are.
 const MAX_MISFITS: usize = 10_000;
@@ -184,19 +187,25 @@ fn judge(mut fold: Fold, bundles: &[VerifiedBundle], end: TreeSize) -> Result<(F
     let wanted = |(at, _): &(LeafIndex, &[u8])| *at >= first && end.contains(*at);
     let entries: Vec<&[u8]> = bundles.iter().flat_map(VerifiedBundle::iter).filter(wanted).map(|(_, entry)| entry).collect();
     let mut findings = Vec::new();
-    for prepared in prepare(&fold, &entries) {
-        findings.extend(fold.push_prepared(prepared?)?);
+    for prepared in prepare(fold.rules(), fold.ledger(), &entries) {
+        findings.extend(fold.push_prepared(&prepared?)?);
     }
     Ok((fold, findings))
 }
 
-/// Does the costly part for all `entries`, on all processors.
-fn prepare(fold: &Fold, entries: &[&[u8]]) -> Vec<Result<Prepared, LedgerError<Infallible>>> {
+/// Does the costly part for all `entries`, on all processors, by the keys of a ledger that may be some entries behind.
+pub fn prepare<L>(rules: &Rules, ledger: &L, entries: &[&[u8]]) -> Vec<Result<Prepared, LedgerError<L::Error>>>
+where
+    L: LedgerRead<Error: Send> + Sync,
+{
     let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let share = entries.len().div_ceil(threads).max(1);
+    let share = entries.len().div_ceil(threads).max(FEW);
     thread::scope(|scope| {
-        let one = |share: &'_ [&'_ [u8]]| share.iter().map(|entry| fold.prepare(entry)).collect::<Vec<_>>();
-        let workers: Vec<_> = entries.chunks(share).map(|share| scope.spawn(move || one(share))).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("preparing does not panic")).collect()
+        let one = |share: &'_ [&'_ [u8]]| share.iter().map(|entry| rules.prepare(ledger, entry)).collect::<Vec<_>>();
+        let mut shares = entries.chunks(share);
+        // This thread has nothing else to do meanwhile.
+        let (own, others) = (shares.next().unwrap_or_default(), shares.map(|share| scope.spawn(move || one(share))).collect::<Vec<_>>());
+        let first = one(own);
+        first.into_iter().chain(others.into_iter().flat_map(|worker| worker.join().expect("preparing does not panic"))).collect()
     })
 }

@@ -44,3 +44,5 @@ pub mod submit;
 pub mod terminal;
 pub mod verified;
 pub mod words;
+
+mod task;

@@ -4,20 +4,29 @@
 //! proofs are not used: they are built here, from tiles.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use tlog::checkpoint::Checkpoint;
+use tlog::merkle::Appender;
 use tlog::policy::{Policy, VerifiedCheckpoint, VerifyPolicyError};
 use tlog::proof::{Proof, ProofError};
-use tlog::tiles::{AuthenticatedTiles, BundleError, BundleId, Entries, Plan, PlanError, Resource, Tile, TileError, TileId};
+use tlog::tiles::{AuthenticatedTiles, BundleId, Entries, Plan, PlanError, Resource, Tile, TileError, TileId};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use crate::cache::Cache;
 use crate::source::{FetchError, Source, SourceError};
+use crate::task::Abort;
 
-/// How many bundles [`VerifiedLog::entries`] authenticates at a time: 16,384 entries, and a few hundred kilobytes of hashes.
+/// How many bundles' leaf hashes [`VerifiedLog::find`] authenticates at a time: a few hundred kilobytes.
 const BUNDLES_AT_ONCE: u64 = 64;
+
+/// How many bundles [`VerifiedLog::entries`] authenticates by one tile.
+const BUNDLES_OF_TILE: u64 = 256;
+
+/// A bundle with more bytes than this is hashed where it keeps nobody waiting.
+const MUCH: usize = 1 << 20;
 
 /// A log under one verified checkpoint. Cheap to clone but for the checkpoint.
 #[derive(Clone, Debug)]
@@ -73,6 +82,7 @@ pub enum ReadError {
 pub struct VerifiedBundle {
     id: BundleId,
     bytes: Bytes,
+    leaves: Vec<Hash>,
 }
 
 impl ReadError {
@@ -200,19 +210,31 @@ impl VerifiedLog {
         Err(ReadError::NotInLog(self.size()))
     }
 
-    /// All entries of bundles that have entries of `range`, in order, fetched in parallel.
+    /// All entries of bundles that have entries of `range`, in order, fetched and hashed in parallel. After an error there are no more.
+    ///
+    /// A full bundle is compared as a whole, by the root of its entries: so one tile is fetched for 256 of them, and the tile with the hashes
+    /// of its entries only where something is wrong, to say what.
     pub fn entries(&self, range: Range<u64>) -> impl Stream<Item = Result<VerifiedBundle, ReadError>> + Send + '_ {
-        let read = move |(range, tiles): (Range<u64>, AuthenticatedTiles)| {
-            let tiles = std::sync::Arc::new(tiles);
-            let numbers = range.start / 256..range.end.div_ceil(256);
-            let bundles = stream::iter(numbers.filter_map(|number| BundleId::for_size(number, self.size())));
-            let bundles = bundles.map(move |id| {
-                let tiles = std::sync::Arc::clone(&tiles);
-                async move { self.bundle(id, &tiles).await }
-            });
-            bundles.buffered(self.source.concurrency())
-        };
-        self.leaf_chunks(range).map_ok(read).try_flatten()
+        let log = Arc::new(self.clone());
+        let numbers = range.start / 256..range.end.min(self.size().as_u64()).div_ceil(256);
+        let starts =
+            (numbers.start / BUNDLES_OF_TILE * BUNDLES_OF_TILE..numbers.end).step_by(usize::try_from(BUNDLES_OF_TILE).expect("small"));
+        let roots = stream::iter(starts).map(move |start| {
+            let numbers = start.max(numbers.start)..numbers.end.min(start + BUNDLES_OF_TILE);
+            async move {
+                let mut plan = Plan::new(self.size());
+                plan.bundle_roots(numbers.start..numbers.end.min(self.size().as_u64() / 256))?;
+                let tiles = Arc::new(self.tiles(plan).await?);
+                Ok::<_, ReadError>(stream::iter(numbers.map(move |number| Ok((number, Arc::clone(&tiles))))))
+            }
+        });
+        let bundles = roots.buffered(2).try_flatten().map_ok(move |(number, tiles)| {
+            let id = BundleId::for_size(number, log.size()).expect("within the tree");
+            let log = Arc::clone(&log);
+            // Tasks of their own, so that several processors hash.
+            async move { Abort::spawn(async move { log.bundle(id, &tiles).await }).join().await }
+        });
+        bundles.try_buffered(self.source.concurrency())
     }
 
     /// Proves that this log continues the one of an `old` checkpoint: same entries, then more.
@@ -245,27 +267,40 @@ impl VerifiedLog {
         })
     }
 
-    /// A bundle whose entries have the leaf hashes that `tiles` say.
+    /// A bundle with the root, or leaf hashes, that `tiles` have.
     async fn bundle(&self, id: BundleId, tiles: &AuthenticatedTiles) -> Result<VerifiedBundle, ReadError> {
         let resource = Resource::Bundle(id);
         if let Some(cache) = self.cache.clone() {
             let read = tokio::task::spawn_blocking(move || (cache.get(resource), cache));
             if let (Some(bytes), cache) = read.await.expect("reading a file does not panic and is not cancelled") {
-                let bundle = VerifiedBundle { id, bytes: bytes.into() };
-                if bundle.check(tiles).is_ok() {
+                if let Ok(bundle) = VerifiedBundle::check(id, bytes.into(), tiles).await {
                     return Ok(bundle);
                 }
                 cache.remove(resource);
             }
         }
-        let bundle = VerifiedBundle { id, bytes: self.source.bundle(id).await? };
-        bundle.check(tiles)?;
+        let bundle = match VerifiedBundle::check(id, self.source.bundle(id).await?, tiles).await {
+            Ok(bundle) => bundle,
+            Err(Forged { at: Some(index), .. }) => return Err(ReadError::ForgedEntry(index)),
+            Err(Forged { leaves, at: None }) => return Err(self.forged(id, &leaves).await?),
+        };
         if let Some(cache) = self.cache.clone() {
             let bytes = bundle.bytes.clone();
             let written = tokio::task::spawn_blocking(move || cache.put(resource, &bytes));
             written.await.expect("writing a file does not panic and is not cancelled");
         }
         Ok(bundle)
+    }
+
+    /// Which entry of a bundle is not the log's, if its leaf hashes are `leaves`.
+    async fn forged(&self, id: BundleId, leaves: &[Hash]) -> Result<ReadError, ReadError> {
+        let first = id.first_index().as_u64();
+        let mut plan = Plan::new(self.size());
+        plan.leaves(first..first + u64::from(id.width()))?;
+        let tiles = self.tiles(plan).await?;
+        let mut indexes = (first..).map(LeafIndex::new).zip(leaves);
+        let wrong = indexes.find(|(index, leaf)| tiles.leaf(*index).as_ref() != Some(*leaf));
+        Ok(ReadError::ForgedEntry(wrong.map_or(id.first_index(), |(index, _)| index)))
     }
 
     async fn fetch_tiles(&self, ids: Vec<TileId>) -> Result<Vec<Tile>, SourceError> {
@@ -317,12 +352,74 @@ impl VerifiedBundle {
         (self.first_index().as_u64()..).map(LeafIndex::new).zip(Entries::new(&self.bytes).flatten())
     }
 
-    /// Refuses unless it has exactly its entries, each with the right hash.
-    fn check(&self, tiles: &AuthenticatedTiles) -> Result<(), ReadError> {
-        tiles.entries(self.id, &self.bytes).map(drop).map_err(|error| match error {
-            BundleError::Forged(index) => ReadError::ForgedEntry(index),
-            // What cannot be split into entries is no more the log's than what can.
-            _ => ReadError::ForgedEntry(self.first_index()),
-        })
+    /// The leaf hashes of the entries.
+    pub fn leaves(&self) -> &[Hash] {
+        &self.leaves
     }
+
+    /// The bytes as tlog-tiles serves them.
+    pub fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+
+    /// Which bundle it is, and how many entries it has.
+    pub fn id(&self) -> BundleId {
+        self.id
+    }
+
+    async fn check(id: BundleId, bytes: Bytes, tiles: &AuthenticatedTiles) -> Result<Self, Forged> {
+        let leaves = if bytes.len() > MUCH {
+            let hashing = {
+                let bytes = bytes.clone();
+                tokio::task::spawn_blocking(move || leaves_of(id, &bytes))
+            };
+            hashing.await.expect("hashing does not panic and is not cancelled")
+        } else {
+            leaves_of(id, &bytes)
+        };
+        // What cannot be split into entries is no more the log's than what can.
+        let leaves = leaves.map_err(|at| Forged { leaves: Vec::new(), at: Some(at) })?;
+        let mut indexes = (id.first_index().as_u64()..).map(LeafIndex::new).zip(&leaves);
+        if id.is_full() {
+            if tiles.bundle_root(id.number()) == Some(root_of(&leaves)) {
+                return Ok(VerifiedBundle { id, bytes, leaves });
+            }
+            let known = |index: &LeafIndex| tiles.leaf(*index).is_some();
+            let at = indexes.find(|(index, leaf)| known(index) && tiles.leaf(*index).as_ref() != Some(*leaf)).map(|(index, _)| index);
+            return Err(Forged { at, leaves });
+        }
+        match indexes.find(|(index, leaf)| tiles.leaf(*index).as_ref() != Some(*leaf)) {
+            Some((index, _)) => Err(Forged { at: Some(index), leaves }),
+            None => Ok(VerifiedBundle { id, bytes, leaves }),
+        }
+    }
+}
+
+/// The hash of all leaves of a bundle.
+fn root_of(leaves: &[Hash]) -> Hash {
+    let mut tree = Appender::new();
+    for leaf in leaves {
+        tree.append(*leaf, |_, _| ()).expect("a bundle is smaller than the largest tree");
+    }
+    tree.root()
+}
+
+/// A bundle that is not the log's.
+struct Forged {
+    leaves: Vec<Hash>,
+    /// The first entry that is wrong, if the tiles say which.
+    at: Option<LeafIndex>,
+}
+
+/// The leaf hashes of exactly as many entries as the bundle has, or where it ends too early or too late.
+fn leaves_of(id: BundleId, bytes: &[u8]) -> Result<Vec<Hash>, LeafIndex> {
+    let mut leaves = Vec::with_capacity(usize::from(id.width()));
+    let mut entries = Entries::new(bytes);
+    for index in (id.first_index().as_u64()..).take(usize::from(id.width())) {
+        match entries.next() {
+            Some(Ok(entry)) => leaves.push(Hash::leaf(entry)),
+            None | Some(Err(_)) => return Err(LeafIndex::new(index)),
+        }
+    }
+    if entries.rest().is_empty() { Ok(leaves) } else { Err(id.first_index()) }
 }

@@ -17,9 +17,26 @@ pub struct Prepared {
 #[derive(Debug)]
 enum State {
     Malformed(Malformed),
-    Verified(Box<VerifiedStatement>),
-    /// Not with the keys that were known; an entry just before may have added the right ones.
-    Unverified(Box<Statement>),
+    Statement {
+        statement: Box<Statement>,
+        /// Not with the keys that were known, if this is `None`; an entry just before may have added the right ones.
+        verified: Option<Box<VerifiedStatement>>,
+    },
+}
+
+impl Prepared {
+    /// Its leaf hash.
+    pub fn leaf(&self) -> Hash {
+        self.leaf
+    }
+
+    /// What it says, if it is a well-formed statement. Whether it counts is for [`Rules::decide`] to say.
+    pub fn statement(&self) -> Option<&Statement> {
+        match &self.state {
+            State::Malformed(_) => None,
+            State::Statement { statement, .. } => Some(statement),
+        }
+    }
 }
 
 /// An entry that a log of statements should not have taken in.
@@ -65,12 +82,12 @@ impl Rules {
             Ok(statement) => statement,
             Err(malformed) => return Ok(Prepared { leaf, state: State::Malformed(malformed) }),
         };
-        let state = match self.verify(ledger, statement) {
-            Ok(verified) => State::Verified(verified),
-            Err(Unverified::Refused(statement, _)) => State::Unverified(statement),
+        let verified = match self.verify(ledger, &statement) {
+            Ok(verified) => Some(verified),
+            Err(Unverified::Refused(_)) => None,
             Err(Unverified::Ledger(error)) => return Err(error),
         };
-        Ok(Prepared { leaf, state })
+        Ok(Prepared { leaf, state: State::Statement { statement: Box::new(statement), verified } })
     }
 
     /// What an entry at `index` changes in `ledger`, which is that of all entries before it, or why it should not be there.
@@ -78,18 +95,22 @@ impl Rules {
         &self,
         ledger: &L,
         index: LeafIndex,
-        prepared: Prepared,
+        prepared: &Prepared,
     ) -> Result<Result<Changes, Finding>, LedgerError<L::Error>> {
         let found = |reason: FindingReason| Ok(Err(Finding { index, reason }));
-        let verified = match prepared.state {
-            State::Malformed(malformed) => return found(malformed.into()),
-            State::Verified(verified) => verified,
-            State::Unverified(statement) => match self.verify_now(ledger, statement)? {
-                Ok(verified) => verified,
+        let verified_now;
+        let verified = match &prepared.state {
+            State::Malformed(malformed) => return found(malformed.clone().into()),
+            State::Statement { verified: Some(verified), .. } => verified,
+            State::Statement { statement, verified: None } => match self.verify_now(ledger, statement)? {
+                Ok(verified) => {
+                    verified_now = verified;
+                    &verified_now
+                }
                 Err(refusal) => return found(refusal.into()),
             },
         };
-        match self.apply(ledger, index, prepared.leaf, &verified) {
+        match self.apply(ledger, index, prepared.leaf, verified) {
             Ok(changes) => Ok(Ok(changes)),
             Err(ApplyError::Refused(refusal)) => found(refusal.into()),
             Err(ApplyError::Ledger(error)) => Err(error),
@@ -100,35 +121,33 @@ impl Rules {
     fn verify_now<L: LedgerRead>(
         &self,
         ledger: &L,
-        statement: Box<Statement>,
+        statement: &Statement,
     ) -> Result<Result<Box<VerifiedStatement>, Refusal>, LedgerError<L::Error>> {
         if let Some(index) = self.find(ledger, &statement.id())? {
             return Ok(Err(Refusal::AlreadyPublished(index)));
         }
-        match self.verify(ledger, *statement) {
+        match self.verify(ledger, statement) {
             Ok(verified) => Ok(Ok(verified)),
-            Err(Unverified::Refused(_, refusal)) => Ok(Err(refusal)),
+            Err(Unverified::Refused(refusal)) => Ok(Err(refusal)),
             Err(Unverified::Ledger(error)) => Err(error),
         }
     }
 
-    fn verify<L: LedgerRead>(&self, ledger: &L, statement: Statement) -> Result<Box<VerifiedStatement>, Unverified<L::Error>> {
+    fn verify<L: LedgerRead>(&self, ledger: &L, statement: &Statement) -> Result<Box<VerifiedStatement>, Unverified<L::Error>> {
         if statement.log() != self.log() {
-            let refusal = Refusal::OtherLog(statement.log().into());
-            return Err(Unverified::Refused(Box::new(statement), refusal));
+            return Err(Unverified::Refused(Refusal::OtherLog(statement.log().into())));
         }
-        let keys = match self.candidates(ledger, &statement) {
+        let keys = match self.candidates(ledger, statement) {
             Ok(keys) => keys,
-            Err(ApplyError::Refused(refusal)) => return Err(Unverified::Refused(Box::new(statement), refusal)),
+            Err(ApplyError::Refused(refusal)) => return Err(Unverified::Refused(refusal)),
             Err(ApplyError::Ledger(error)) => return Err(Unverified::Ledger(error)),
         };
-        let verified = statement.verify(&keys).map(Box::new);
-        verified.map_err(|(statement, error)| Unverified::Refused(statement, error.into()))
+        statement.verify_kept(&keys).map(Box::new).map_err(|error| Unverified::Refused(error.into()))
     }
 }
 
 enum Unverified<E> {
-    Refused(Box<Statement>, Refusal),
+    Refused(Refusal),
     Ledger(LedgerError<E>),
 }
 
@@ -154,7 +173,7 @@ impl Fold {
     /// Takes the next entry. It counts whatever is in it; what should not be there is a finding, and changes nothing.
     pub fn push(&mut self, entry: &[u8]) -> Result<Option<Finding>, LedgerError<Infallible>> {
         let prepared = self.prepare(entry)?;
-        self.push_prepared(prepared)
+        self.push_prepared(&prepared)
     }
 
     /// Does the costly part for an entry that is to come; for several threads at a time.
@@ -163,7 +182,7 @@ impl Fold {
     }
 
     /// Takes the next entry, prepared before.
-    pub fn push_prepared(&mut self, prepared: Prepared) -> Result<Option<Finding>, LedgerError<Infallible>> {
+    pub fn push_prepared(&mut self, prepared: &Prepared) -> Result<Option<Finding>, LedgerError<Infallible>> {
         let decided = self.rules.decide(&self.ledger, LeafIndex::new(self.size), prepared)?;
         self.size += 1;
         match decided {

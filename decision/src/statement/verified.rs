@@ -64,10 +64,12 @@ pub enum UnverifiedSignature {
 impl Statement {
     /// Verifies every signature line: each must be of one of `keys`, and good (Ed25519 as in RFC 8032 without cofactor, S < L).
     pub fn verify(self, keys: &[VerifierKey]) -> Result<VerifiedStatement, (Box<Statement>, UnverifiedSignature)> {
-        match self.signers(keys) {
-            Ok(signers) => Ok(self.into_verified(signers)),
-            Err(error) => Err((Box::new(self), error)),
-        }
+        self.verify_kept(keys).map_err(|error| (Box::new(self), error))
+    }
+
+    /// The same, for whoever wants to look at the statement afterwards.
+    pub fn verify_kept(&self, keys: &[VerifierKey]) -> Result<VerifiedStatement, UnverifiedSignature> {
+        Ok(self.verified(self.signers(keys)?))
     }
 
     /// Which of `keys` have signed, in the order of the lines.
@@ -83,26 +85,26 @@ impl Statement {
         self.signatures.iter().map(one).collect()
     }
 
-    fn into_verified(self, signers: Vec<Vkey>) -> VerifiedStatement {
+    fn verified(&self, signers: Vec<Vkey>) -> VerifiedStatement {
         let (id, issued, log) = (self.id(), self.issued(), self.log().into());
-        let act = match self.draft.body {
-            Body::Charter(charter) => Act::Charter(charter),
-            Body::RegistrarChange(change) => Act::RegistrarChange(change),
-            Body::Registration(registration) => Act::Registration(Box::new(registration)),
-            Body::KeyChange(change) => Act::KeyChange(change),
+        let act = match self.body() {
+            Body::Charter(charter) => Act::Charter(charter.clone()),
+            Body::RegistrarChange(change) => Act::RegistrarChange(change.clone()),
+            Body::Registration(registration) => Act::Registration(Box::new(registration.clone())),
+            Body::KeyChange(change) => Act::KeyChange(change.clone()),
             Body::Decision(decision) => Act::Numbered(Box::new(Numbered {
-                issuer: decision.issuer,
-                number: Number { series: decision.series, seq: decision.seq },
-                kind: decision.kind,
+                issuer: decision.issuer.clone(),
+                number: Number { series: decision.series.clone(), seq: decision.seq },
+                kind: decision.kind.clone(),
                 is_decision: true,
-                relates: decision.relates,
+                relates: decision.relates.clone(),
             })),
             Body::Annotation(annotation) => Act::Numbered(Box::new(Numbered {
-                issuer: annotation.issuer,
-                number: Number { series: annotation.series, seq: annotation.seq },
-                kind: annotation.kind,
+                issuer: annotation.issuer.clone(),
+                number: Number { series: annotation.series.clone(), seq: annotation.seq },
+                kind: annotation.kind.clone(),
                 is_decision: false,
-                relates: annotation.relates,
+                relates: annotation.relates.clone(),
             })),
         };
         VerifiedStatement { id, log, act, signers, issued }

@@ -39,7 +39,7 @@ fn what_was_prepared_by_an_old_ledger_is_decided_by_the_new_one() {
     let prepared: Vec<_> = world.entries().iter().map(|entry| empty.prepare(entry).unwrap()).collect();
     let mut fold = empty.clone();
     for prepared in prepared {
-        assert_eq!(fold.push_prepared(prepared).unwrap(), None);
+        assert_eq!(fold.push_prepared(&prepared).unwrap(), None);
     }
     assert_eq!(fold.ledger(), world.fold.ledger());
 
@@ -48,7 +48,7 @@ fn what_was_prepared_by_an_old_ledger_is_decided_by_the_new_one() {
     let planning = world.planning.clone();
     let late = world.fold.prepare(&signed(&world.decision(1), &[&planning]).to_bytes()).unwrap();
     world.good(&world.key_change("retire", &planning), &[&planning]);
-    assert_eq!(world.fold.push_prepared(late).unwrap().unwrap().reason.name(), "retired-key");
+    assert_eq!(world.fold.push_prepared(&late).unwrap().unwrap().reason.name(), "retired-key");
 }
 
 #[test]
@@ -75,7 +75,7 @@ fn an_overlay_shows_what_is_on_top_and_below() {
     let statement = signed(&world.decision(1), &[&world.planning.clone()]);
     let below = world.fold.ledger().clone();
     let prepared = world.fold.prepare(&statement.to_bytes()).unwrap();
-    let changes = world.fold.rules().decide(&below, tlog::LeafIndex::new(world.next()), prepared).unwrap().unwrap();
+    let changes = world.fold.rules().decide(&below, tlog::LeafIndex::new(world.next()), &prepared).unwrap().unwrap();
     let mut overlay = Overlay::new(&below);
     overlay.apply(changes);
     world.good(&world.decision(1), &[&world.planning.clone()]);

@@ -19,7 +19,7 @@ use std::ops::Range;
 use super::bundle::{MalformedBundle, parse_bundle};
 use super::id::{BundleId, TileId, TilePart, tile_of};
 use super::tile::{Tile, next_row};
-use super::{LEVELS, TILE_WIDTH};
+use super::{LEVELS, TILE_HEIGHT, TILE_WIDTH};
 use crate::hash::{Hash, LeafIndex, TreeSize};
 use crate::merkle::{self, Node, ProveError, Subtree, complete_nodes, proof_ranges};
 
@@ -148,6 +148,17 @@ impl Plan {
         Ok(())
     }
 
+    /// Adds the hashes that [`AuthenticatedTiles::bundle_root`] gives, of these bundles of 256 leaves: one tile for 256 bundles.
+    pub fn bundle_roots(&mut self, numbers: Range<u64>) -> Result<(), PlanError> {
+        let end = numbers.end.checked_mul(u64::from(TILE_WIDTH)).ok_or(PlanError::BeyondTree { end: u64::MAX, size: self.size })?;
+        self.refuse_beyond(end)?;
+        let width = u64::from(TILE_WIDTH);
+        if !numbers.is_empty() {
+            (numbers.start / width..numbers.end.div_ceil(width)).for_each(|number| self.tile(1, number));
+        }
+        Ok(())
+    }
+
     /// The tiles to fetch, each once, lowest level first. A partial one is as wide as the tree of this size makes it; where a log has
     /// only the full tile left, [`Tile::cut`] makes the partial one of it.
     pub fn tiles(&self) -> Vec<TileId> {
@@ -228,6 +239,12 @@ impl AuthenticatedTiles {
     /// The hash of a leaf; `None` if it was not in the plan.
     pub fn leaf(&self, index: LeafIndex) -> Option<Hash> {
         self.node(Node { height: 0, index: index.as_u64() })
+    }
+
+    /// The hash of all leaves of a full bundle; `None` if it was not in the plan. Whoever has the entries can compute it, and needs no hash
+    /// of a single leaf to know that they are the log's.
+    pub fn bundle_root(&self, number: u64) -> Option<Hash> {
+        self.node(Node { height: TILE_HEIGHT, index: number })
     }
 
     /// The entries of a bundle, in order, if they are the log's: exactly as many as its id says, each with the leaf hash that was

@@ -620,3 +620,23 @@ fn entries_are_given_only_if_each_is_the_one_that_the_log_has_there() {
     let tiles = little.authenticate(log.root, fetched).unwrap();
     assert_eq!(tiles.entries(BundleId::new(1, 256).unwrap(), &bundle((256..512).collect())), Err(BundleError::NotPlanned(NotPlanned)));
 }
+
+#[test]
+fn the_root_of_a_bundle_is_that_of_its_entries_and_costs_no_tile_of_theirs() {
+    for leaves in [256, 511, 512, 70_000] {
+        let log = Log::new(leaves);
+        let mut plan = Plan::new(log.size);
+        plan.bundle_roots(0..leaves / 256).unwrap();
+        assert!(plan.tiles().iter().filter(|id| id.level() == 0).all(|id| !id.is_full()), "{leaves}");
+        let tiles = plan.clone().authenticate(log.root, log.fetch(&plan)).unwrap();
+        for number in 0..leaves / 256 {
+            let mut tree = Appender::new();
+            for index in number * 256..number * 256 + 256 {
+                tree.append(leaf(index), |_, _| ()).unwrap();
+            }
+            assert_eq!(tiles.bundle_root(number), Some(tree.root()));
+        }
+        assert_eq!(tiles.bundle_root(leaves / 256), None);
+        assert!(plan.bundle_roots(0..leaves / 256 + 1).is_err());
+    }
+}
