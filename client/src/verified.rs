@@ -83,6 +83,7 @@ pub struct VerifiedBundle {
     id: BundleId,
     bytes: Bytes,
     leaves: Vec<Hash>,
+    tree: Appender,
 }
 
 impl ReadError {
@@ -357,6 +358,11 @@ impl VerifiedBundle {
         &self.leaves
     }
 
+    /// The tree of these entries alone, as it was computed from them.
+    pub fn tree(&self) -> &Appender {
+        &self.tree
+    }
+
     /// The bytes as tlog-tiles serves them.
     pub fn bytes(&self) -> &Bytes {
         &self.bytes
@@ -379,10 +385,11 @@ impl VerifiedBundle {
         };
         // What cannot be split into entries is no more the log's than what can.
         let leaves = leaves.map_err(|at| Forged { leaves: Vec::new(), at: Some(at) })?;
+        let tree = tree_of(&leaves);
         let mut indexes = (id.first_index().as_u64()..).map(LeafIndex::new).zip(&leaves);
         if id.is_full() {
-            if tiles.bundle_root(id.number()) == Some(root_of(&leaves)) {
-                return Ok(VerifiedBundle { id, bytes, leaves });
+            if tiles.bundle_root(id.number()) == Some(tree.root()) {
+                return Ok(VerifiedBundle { id, bytes, leaves, tree });
             }
             let known = |index: &LeafIndex| tiles.leaf(*index).is_some();
             let at = indexes.find(|(index, leaf)| known(index) && tiles.leaf(*index).as_ref() != Some(*leaf)).map(|(index, _)| index);
@@ -390,18 +397,17 @@ impl VerifiedBundle {
         }
         match indexes.find(|(index, leaf)| tiles.leaf(*index).as_ref() != Some(*leaf)) {
             Some((index, _)) => Err(Forged { at: Some(index), leaves }),
-            None => Ok(VerifiedBundle { id, bytes, leaves }),
+            None => Ok(VerifiedBundle { id, bytes, leaves, tree }),
         }
     }
 }
 
-/// The hash of all leaves of a bundle.
-fn root_of(leaves: &[Hash]) -> Hash {
+fn tree_of(leaves: &[Hash]) -> Appender {
     let mut tree = Appender::new();
     for leaf in leaves {
         tree.append(*leaf, |_, _| ()).expect("a bundle is smaller than the largest tree");
     }
-    tree.root()
+    tree
 }
 
 /// A bundle that is not the log's.

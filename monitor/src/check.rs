@@ -88,7 +88,15 @@ impl Outcome {
 
     /// What was said about this subject under this code is not the case any more. Saying so of what never was changes nothing.
     pub fn clear(&mut self, code: Code, subject: impl Into<String>) {
-        self.cleared.push((code, subject.into()));
+        let subject = subject.into();
+        // What was cleared is dealt with before what was raised: so what was raised and is gone again is not left as raised.
+        self.raised.retain(|raised| raised.code != code || raised.subject != subject);
+        self.cleared.push((code, subject));
+    }
+
+    /// Whether there is nothing to say.
+    pub fn is_empty(&self) -> bool {
+        self.raised.is_empty() && self.cleared.is_empty()
     }
 
     /// What was raised.

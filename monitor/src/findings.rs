@@ -64,6 +64,22 @@ pub fn finding(store: &Store, id: FindingId) -> Result<Option<Finding>, StoreErr
     store.get(Family::Findings, id.as_bytes())?.map(|row| decode(&row)).transpose()
 }
 
+/// All open findings about the log with this origin, the first found first. Reads all findings: for programs that look once.
+pub fn open(store: &Store, log: &str) -> Result<Vec<Finding>, StoreError> {
+    let rows = store.scan(Family::Findings, &[], usize::MAX)?;
+    let mut open: Vec<Finding> = Vec::new();
+    for (_, row) in rows {
+        let finding: Finding = decode(&row)?;
+        if finding.log == log && finding.resolved.is_none() {
+            open.push(finding);
+        }
+    }
+    open.sort_by(|one, other| {
+        (one.found, &one.code, &one.indexes, &one.subject).cmp(&(other.found, &other.code, &other.indexes, &other.subject))
+    });
+    Ok(open)
+}
+
 /// At most `limit` events after the one with this number, in their order.
 pub fn events_after(store: &Store, number: u64, limit: usize) -> Result<Vec<Event>, StoreError> {
     let rows = store.scan_from(Family::Events, &number.saturating_add(1).to_be_bytes(), limit)?;
@@ -137,6 +153,18 @@ mod tests {
         assert_eq!((last_event(&store).unwrap(), events_after(&store, 3, 100).unwrap().len()), (4, 1));
         let id = FindingId::new("log.example", &Code::GAP, "2026/7");
         assert_eq!(finding(&store, id).unwrap().unwrap().resolved, None);
+    }
+
+    #[test]
+    fn what_is_raised_and_cleared_in_one_batch_is_not_left_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::create(dir.path(), StoreOptions::default()).unwrap();
+        let mut outcome = said(&["2026/7", "2026/8"], &["2026/7"]);
+        outcome.clear(Code::GAP, "2026/9");
+        outcome.raise(Raised::new(Code::GAP, "issuer.example", "2026/9", "It is missing again."));
+        store.write(|txn| record(txn, "log.example", Timestamp::UNIX_EPOCH, outcome)).unwrap();
+        let is_open = |subject: &str| finding(&store, FindingId::new("log.example", &Code::GAP, subject)).unwrap().is_some();
+        assert_eq!(["2026/7", "2026/8", "2026/9"].map(is_open), [false, true, true]);
     }
 
     #[test]

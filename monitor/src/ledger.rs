@@ -40,8 +40,13 @@ impl LedgerRead for StoredLedger<'_> {
     type Error = StoreError;
 
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
-        self.store.get(Family::Ledger, &[&self.log.to_be_bytes(), key].concat())
+        self.store.get(Family::Ledger, &ledger_key(self.log, key))
     }
+}
+
+/// Under what a row of a log's ledger is kept.
+pub(crate) fn ledger_key(log: u32, key: &[u8]) -> Vec<u8> {
+    [log.to_be_bytes().as_slice(), key].concat()
 }
 
 /// What was read, or how the store failed.

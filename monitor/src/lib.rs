@@ -55,13 +55,18 @@ pub mod finding;
 pub mod findings;
 #[cfg(test)]
 mod fixture;
+pub mod follow;
 pub mod heads;
 pub mod history;
 pub mod http;
+mod judge;
 mod ledger;
 pub mod logs;
+pub mod metrics;
 pub mod ocds;
+pub mod once;
 pub mod outside;
+pub mod progress;
 pub mod published;
 pub mod rules;
 pub mod run;
@@ -71,4 +76,5 @@ pub mod store;
 #[cfg(test)]
 mod stored_log;
 pub mod stream;
+mod timeline;
 pub mod views;

@@ -9,6 +9,7 @@
 //! followed. The last bundle may have fewer than 256 entries, and is written anew as it grows. A log keeps its number for ever, also when it
 //! is not followed any more.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use jiff::Timestamp;
@@ -36,8 +37,14 @@ pub struct LogState {
     pub head: Option<SignedCheckpoint>,
     /// When that head was first seen.
     pub head_seen: Option<Timestamp>,
-    /// How many of the entries are no statements.
+    /// When the log answered last, as far as it is written down.
+    pub answered: Option<Timestamp>,
+    /// Since when witnesses whose signature the policy would count are missing, by the policy's names for them.
+    pub missing: BTreeMap<String, Timestamp>,
+    /// How many of the entries are no statements, though the log takes in such.
     pub not_understood: u64,
+    /// How many of the entries the log should have refused.
+    pub refused: u64,
 }
 
 /// A log's row.
@@ -48,7 +55,10 @@ struct LogRow {
     peaks: Vec<String>,
     head: Option<String>,
     head_seen: Option<Timestamp>,
+    answered: Option<Timestamp>,
+    missing: BTreeMap<String, Timestamp>,
     not_understood: u64,
+    refused: u64,
 }
 
 /// All logs that were ever followed, in the order of their numbers.
@@ -129,7 +139,10 @@ impl LogState {
             peaks: Vec::new(),
             head: None,
             head_seen: None,
+            answered: None,
+            missing: BTreeMap::new(),
             not_understood: 0,
+            refused: 0,
         }
     }
 
@@ -146,7 +159,10 @@ impl LogState {
             peaks: self.peaks.iter().map(Hash::to_hex).collect(),
             head: self.head.as_ref().map(ToString::to_string),
             head_seen: self.head_seen,
+            answered: self.answered,
+            missing: self.missing.clone(),
             not_understood: self.not_understood,
+            refused: self.refused,
         };
         txn.put(Family::Logs, self.number.to_be_bytes().to_vec(), encode(&row));
     }
@@ -163,7 +179,10 @@ impl LogState {
             peaks,
             head,
             head_seen: row.head_seen,
+            answered: row.answered,
+            missing: row.missing,
             not_understood: row.not_understood,
+            refused: row.refused,
         })
     }
 }

@@ -1,15 +1,31 @@
 //! A whole monitor, from opening its state directory to closing it: what `acta-monitor serve` does.
 
 use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
+use prometheus::Registry;
+use serving::files;
+use serving::ops::{self, Operations, OpsMetrics};
 use serving::program::Addresses;
+use serving::tls::TlsError;
+use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio::task::JoinSet;
 
+use crate::check::Check;
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::follow::{FollowError, Follower, Parts};
+use crate::http::{self, Site};
+use crate::metrics::Metrics;
+use crate::progress::{Progress, Watch};
+use crate::search::{self, Search};
 use crate::state_dir::{StateDir, StateError};
-use crate::store::{Store, StoreError};
+use crate::store::{MAX_OPEN_FILES, StoreError};
+use crate::{documents, ocds, rules};
 
 /// The monitor did not start, or stopped over an error.
 #[derive(Debug, thiserror::Error)]
@@ -18,22 +34,190 @@ pub enum RunError {
     /// The state directory cannot be used.
     #[error(transparent)]
     State(#[from] StateError),
+    /// A log cannot be followed.
+    #[error("the monitor stopped: {0}")]
+    Follow(#[from] FollowError),
     /// The store failed.
     #[error("the monitor stopped: {0}")]
     Store(#[from] StoreError),
+    /// A listener cannot be opened.
+    #[error("cannot listen on {0}: {1}. Choose another address in the configuration")]
+    Listen(SocketAddr, io::Error),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A metric is registered twice.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// A part of the monitor ended over a defect.
+    #[error("a part of the monitor ended over a defect of acta-monitor, please report it: {0}")]
+    Defect(#[from] tokio::task::JoinError),
+}
+
+/// How often it is said how far a long log has been read.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
+/// For a log that is further behind than this it is said how far it has been read.
+const LONG: u64 = 100_000;
+
+/// What the operations listener says of a monitor.
+#[derive(Debug)]
+struct Monitor {
+    draining: watch::Receiver<()>,
+    logs: usize,
+}
+
+impl Operations for Monitor {
+    fn refresh(&self) {}
+
+    fn ready(&self) -> Result<(), String> {
+        if self.draining.has_changed().is_err() {
+            return Err("the monitor is shutting down".to_owned());
+        }
+        if self.logs == 0 {
+            return Err("no log is followed: add a [[log]] to the configuration".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// All that is looked for in entries.
+pub fn checks(config: &Config) -> Vec<Box<dyn Check>> {
+    let mut checks = rules::all(&config.rules);
+    checks.extend(ocds::all(&config.ocds));
+    checks.extend(documents::all(&config.documents));
+    checks
 }
 
 /// Opens the monitor's state, follows its logs and serves what it finds until `shutdown` resolves. `ready` is told the addresses once the
 /// listeners are open. Returns early, with the error, when the store fails.
 pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl Future<Output = ()>) -> Result<(), RunError> {
     let dir = StateDir::new(&config.state);
+    let tls = config.http.tls.as_ref().map(serving::tls::load).transpose()?;
+    let mut http_settings = config.http.clone();
+    http_settings.bounds.connections = files::room_for_connections(http_settings.bounds.connections, MAX_OPEN_FILES.into());
+    let registry = Registry::new();
+    let (metrics, http_metrics) = (Metrics::new(&registry)?, http::metrics(&registry)?);
     let state = dir.open(config.store)?;
-    let _store: Arc<Store> = Arc::new(state.store);
-    let _clock = Clock::system();
-    let (stop, _stopping) = watch::channel(());
-    // Here go the parts: each is spawned with the store, its settings, and `stopping`.
-    let _ = ready;
-    shutdown.await;
+    let store = Arc::clone(&state.store);
+    let public = listen(http_settings.listen).await?;
+    let operations = match config.ops_listen {
+        Some(address) => Some(listen(address).await?),
+        None => None,
+    };
+    let address = |listener: &TcpListener| listener.local_addr().map_err(|error| RunError::Listen(http_settings.listen, error));
+    ready(Addresses { public: address(&public)?, tls: tls.is_some(), operations: operations.as_ref().map(address).transpose()? });
+
+    let (stop, stopping) = watch::channel(());
+    let (_stop_operations, operations_stopping) = watch::channel(());
+    if let Some(listener) = operations {
+        let monitor = Monitor { draining: stopping.clone(), logs: config.logs.len() };
+        let instruments = OpsMetrics::new("acta_monitor", registry.clone())?;
+        tokio::spawn(ops::serve(listener, monitor, instruments, until_closed(operations_stopping)));
+    }
+    let clock = Clock::system();
+    let search = Arc::new(Search::new(dir.search(), config.search));
+    let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
+    follow_all(&config, &dir, &state.store, &clock, &metrics, &stopping, &mut parts)?;
+    parts.spawn(part(search::run(Arc::clone(&store), Arc::clone(&search), stopping.clone())));
+    parts.spawn(part(documents::run(Arc::clone(&store), config.documents.clone(), clock.clone(), stopping.clone())));
+    let site = http::Parts {
+        store: Arc::clone(&store),
+        search,
+        evidence: dir.evidence(),
+        settings: http_settings,
+        metrics: http_metrics,
+        shutdown: stopping.clone(),
+    };
+    let served = tokio::spawn(http::serve(Arc::new(Site::new(site)), public, tls, until_closed(stopping)));
+    let failed = tokio::select! {
+        failed = first_failure(&mut parts) => Some(failed),
+        () = shutdown => None,
+    };
     drop(stop);
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    served.await?;
+    while let Some(ended) = parts.join_next().await {
+        ended??;
+    }
     Ok(())
+}
+
+/// Starts to follow each log.
+fn follow_all(
+    config: &Config,
+    dir: &StateDir,
+    store: &Arc<crate::store::Store>,
+    clock: &Clock,
+    metrics: &Metrics,
+    stopping: &watch::Receiver<()>,
+    parts: &mut JoinSet<Result<(), RunError>>,
+) -> Result<(), RunError> {
+    if config.logs.is_empty() {
+        tracing::warn!("no log is followed: add a [[log]] to the configuration");
+    }
+    let what = Parts {
+        store: Arc::clone(store),
+        checks: checks(config).into(),
+        evidence: dir.evidence(),
+        authorities: config.authorities.clone(),
+        clock: clock.clone(),
+    };
+    for log in &config.logs {
+        let progress = Arc::new(Progress::default());
+        let follower = Follower::new(what.clone(), log.clone(), Arc::clone(&progress), metrics.of(&log.origin))?;
+        tracing::info!(from = progress.done(), "following {} at {}", log.origin, log.location);
+        parts.spawn(part(follower.run(stopping.clone())));
+        parts.spawn(say_progress(log.origin.clone(), progress, stopping.clone()));
+    }
+    Ok(())
+}
+
+/// Says from time to time how far a long log has been read.
+async fn say_progress(origin: String, progress: Arc<Progress>, mut stopping: watch::Receiver<()>) -> Result<(), RunError> {
+    let mut watch: Option<Watch> = None;
+    loop {
+        tokio::select! {
+            () = tokio::time::sleep(SAY_EVERY) => {}
+            _ = stopping.changed() => return Ok(()),
+        }
+        if progress.target() < progress.done() + LONG && watch.is_none() {
+            continue;
+        }
+        let state = watch.get_or_insert_with(|| Watch::new(&progress)).state(&progress);
+        tracing::info!("{origin}: {state}");
+        if state.done >= state.target {
+            watch = None;
+        }
+    }
+}
+
+async fn part<E>(part: impl Future<Output = Result<(), E>>) -> Result<(), RunError>
+where
+    RunError: From<E>,
+{
+    part.await.map_err(RunError::from)
+}
+
+/// Resolves when a part fails; a part that only ends has nothing to do.
+async fn first_failure(parts: &mut JoinSet<Result<(), RunError>>) -> RunError {
+    loop {
+        match parts.join_next().await {
+            Some(Ok(Ok(()))) => {}
+            Some(Ok(Err(error))) => return error,
+            Some(Err(error)) => return error.into(),
+            None => std::future::pending().await,
+        }
+    }
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
+    TcpListener::bind(address).await.map_err(|error| RunError::Listen(address, error))
+}
+
+/// Resolves when the other end is dropped.
+async fn until_closed(mut stopping: watch::Receiver<()>) {
+    while stopping.changed().await.is_ok() {}
 }

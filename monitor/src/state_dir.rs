@@ -14,6 +14,7 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serving::directory::sync_parent;
 
@@ -31,7 +32,7 @@ pub struct StateDir {
 #[derive(Debug)]
 pub struct OpenState {
     /// The store.
-    pub store: Store,
+    pub store: Arc<Store>,
     /// Held until this is dropped. Dropped after the store.
     _lock: Lock,
 }
@@ -101,7 +102,7 @@ impl StateDir {
         }
         let lock = self.lock()?;
         self.make(&self.evidence())?;
-        Ok(OpenState { store: Store::open(&self.db(), options)?, _lock: lock })
+        Ok(OpenState { store: Arc::new(Store::open(&self.db(), options)?), _lock: lock })
     }
 
     /// Opens what is there, or begins anew in a directory that is empty or not there yet.
@@ -121,7 +122,7 @@ impl StateDir {
         }
         let lock = self.lock()?;
         self.make(&self.evidence())?;
-        let store = Store::create(&self.db(), options)?;
+        let store = Arc::new(Store::create(&self.db(), options)?);
         sync_parent(&self.db()).and_then(|()| sync_parent(&self.root)).map_err(|error| self.failed(&self.root, error))?;
         Ok(OpenState { store, _lock: lock })
     }

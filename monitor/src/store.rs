@@ -24,6 +24,7 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::watch;
 
+pub(crate) use rocks::MAX_OPEN_FILES;
 pub use rocks::{StoreOptions, Txn};
 
 /// The version of all rows together. A store of another version is refused.
@@ -156,11 +157,25 @@ impl Store {
     /// `fill` sees what it has written itself. It runs alone: it is no place to wait for anything. A batch with events survives a power cut
     /// once this has returned; others survive that of the process, and a power cut as far as the disk has come, without gaps.
     pub fn write<T, E: From<StoreError>>(&self, fill: impl FnOnce(&mut Txn<'_>) -> Result<T, E>) -> Result<T, E> {
+        self.write_drafted(self.draft(), fill)
+    }
+
+    /// Begins a batch outside of the lock under which batches are put together, since filling it takes long. It may read and write only rows that
+    /// nobody else writes, such as those of a log for its follower; what others write as well comes in [`Store::write_drafted`].
+    pub fn draft(&self) -> Txn<'_> {
+        Txn::new(&self.db)
+    }
+
+    /// As [`Store::write`], for a batch that was begun by [`Store::draft`].
+    pub fn write_drafted<'s, T, E: From<StoreError>>(
+        &'s self,
+        mut draft: Txn<'s>,
+        fill: impl FnOnce(&mut Txn<'s>) -> Result<T, E>,
+    ) -> Result<T, E> {
         // A panic in a `fill` has written nothing.
         let _alone = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut txn = Txn::new(&self.db);
-        let filled = fill(&mut txn)?;
-        txn.commit()?;
+        let filled = fill(&mut draft)?;
+        draft.commit()?;
         self.written.send_modify(|count| *count += 1);
         Ok(filled)
     }

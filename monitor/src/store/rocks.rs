@@ -211,6 +211,11 @@ impl<'s> Txn<'s> {
         Ok(rows)
     }
 
+    /// Whether there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.changes.is_empty()
+    }
+
     /// The batch must survive a power cut.
     pub fn sync(&mut self) {
         self.sync = true;

@@ -1,0 +1,107 @@
+//! The command line of `acta-monitor`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Watches logs of public decisions.
+///
+/// A monitor reads all that a log publishes, verifies it, and says what is wrong: a log that contradicts itself, entries that it should have
+/// refused, decisions that look wrong, and decisions that are missing. Run it beside others' logs with `serve`, or look once with `check`.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true, after_help = EXIT_CODES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXIT_CODES: &str =
+    "Exit codes: 0 good, 1 findings or an error, 2 wrong use of the command line or the configuration, 3 a log could not be looked at.";
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Init(Init),
+    Serve(Serve),
+    CheckConfig(CheckConfig),
+    Check(Check),
+    Codes(Codes),
+}
+
+/// Makes a state directory, and a configuration file to begin with.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor init --state /var/lib/acta-monitor --policy policy.txt --config acta-monitor.toml")]
+pub(crate) struct Init {
+    /// Where the monitor shall keep what it knows; a directory that does not exist yet, or is empty
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// A policy file: keys of the logs, their witnesses, and how many of these must sign
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: PathBuf,
+    /// The configuration file to write
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Follows logs until it is told to stop (SIGTERM or Ctrl-C).
+///
+/// Prints `listening on http://ADDRESS` when it is ready.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor serve --config /etc/acta/acta-monitor.toml")]
+pub(crate) struct Serve {
+    /// The configuration file; see acta-monitor.example.toml
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+    /// Address and port for everybody, in place of the configured ones; port 0 takes a free one
+    #[arg(long, value_name = "ADDR", value_parser = serving::address::listen)]
+    pub(crate) listen: Option<SocketAddr>,
+    /// Address and port for the operator: /metrics, /healthz, /readyz
+    #[arg(long, value_name = "ADDR", value_parser = serving::address::listen)]
+    pub(crate) ops_listen: Option<SocketAddr>,
+}
+
+/// Checks a configuration file and says what is wrong with it, without starting anything.
+///
+/// Policy files are read, and rules compiled.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor check-config --config /etc/acta/acta-monitor.toml")]
+pub(crate) struct CheckConfig {
+    /// The file to check
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
+}
+
+/// Looks at logs once, takes in what is new, and says what is wrong with them: for cron.
+///
+/// Prints all findings that are open, also those of earlier runs. Exit code: 0 nothing was found (what is only worth knowing does not count),
+/// 1 findings, 2 wrong use, 3 a log could not be looked at.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor check --policy policy.txt --log https://log.example --state /var/lib/acta-watch")]
+pub(crate) struct Check {
+    /// The policy file: keys of the logs, their witnesses, and how many of these must sign
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Where the log is: an address, or a directory; if it is left out, where the policy says
+    #[arg(long, value_name = "URL", requires = "policy")]
+    pub(crate) log: Option<String>,
+    /// Where the monitor keeps what it knows from one run to the next; made if it is not there
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    pub(crate) state: Option<PathBuf>,
+    /// A configuration file with further settings, rules and logs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// A PEM file with certificate authorities to trust besides the web's
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ca_file: Option<PathBuf>,
+    /// Each finding as a line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Lists all kinds of findings with what they mean.
+#[derive(Debug, Args)]
+pub(crate) struct Codes {
+    /// As JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}

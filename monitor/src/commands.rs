@@ -1,0 +1,56 @@
+//! What each command does: library calls, and what is printed of them.
+
+mod check;
+mod codes;
+mod init;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use monitor::config::{Config, ConfigError, File};
+use monitor::run::run;
+use serving::program::{self, Addresses};
+
+use crate::cli::{self, Command};
+
+pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Init(args) => init::init(&args),
+        Command::Serve(args) => serve(&args),
+        Command::CheckConfig(args) => check_config(&args),
+        Command::Check(args) => check::check(args),
+        Command::Codes(args) => codes::codes(&args),
+    }
+}
+
+/// The exit code that an error means.
+pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
+    if error.is::<ConfigError>() { 2 } else { 1 }
+}
+
+fn serve(args: &cli::Serve) -> anyhow::Result<ExitCode> {
+    let mut file = File::load(&args.config)?;
+    if let Some(listen) = args.listen {
+        file.http.listen = listen;
+    }
+    if let Some(listen) = args.ops_listen {
+        file.ops.listen = listen.to_string();
+    }
+    let config = file.validate()?;
+    config.messages.print()?;
+    program::run("acta-monitor", |shutdown| run(config, Addresses::announce, shutdown))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load_config(path: &Path) -> Result<Config, ConfigError> {
+    File::load(path)?.validate()
+}
+
+fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {
+    let config = load_config(&args.config)?;
+    if let Some(files) = &config.http.tls {
+        serving::tls::load(files)?;
+    }
+    println!("{} is in order", args.config.display());
+    Ok(ExitCode::SUCCESS)
+}

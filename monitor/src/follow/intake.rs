@@ -1,0 +1,256 @@
+//! Taking entries in: what is verified becomes what is known, in one batch.
+//!
+//! Invariant: a batch holds everything that follows from its entries (the entries, the ledger's rows, the rows of the checks, findings and
+//! their events, the tree) and the cursor that says that they were read. So whatever moment a monitor is killed at, nothing is skipped and
+//! nothing is found twice.
+//!
+//! All of it is put together outside of the lock under which batches are written, since nobody else writes the rows of this log; under the lock
+//! are only the findings.
+
+use std::sync::Arc;
+
+use acta_client::verified::VerifiedBundle;
+use jiff::Timestamp;
+use tlog::checkpoint::SignedCheckpoint;
+use tlog::{Hash, LeafIndex, TreeSize};
+
+use super::tree::{Tree, TreeError};
+use crate::check::{Check, Judged, Outcome, Published, Rows};
+use crate::clock::Clock;
+use crate::finding::{Code, Raised};
+use crate::findings;
+use crate::heads::{self, Standing};
+use crate::history::keep_node;
+use crate::judge::{Admission, Judge, Opinion};
+use crate::logs::{LogState, bundle_key};
+use crate::store::{Family, Store, StoreError, Txn};
+
+/// Of how many entries that a log should have refused there are findings. Further ones are counted: a log that takes in anything would
+/// otherwise fill the disk with what is said about it.
+const MAX_REFUSALS: u64 = 10_000;
+
+/// Takes in the entries of one log.
+pub(crate) struct Intake {
+    pub(crate) store: Arc<Store>,
+    pub(crate) log: LogState,
+    judge: Judge,
+    checks: Arc<[Box<dyn Check>]>,
+    clock: Clock,
+}
+
+/// Some bundles of entries, and what is known of them.
+#[derive(Debug)]
+pub(crate) struct Chunk {
+    /// In their order, the first with the entry at the cursor in it.
+    pub(crate) bundles: Vec<VerifiedBundle>,
+    /// The head under which they were verified.
+    pub(crate) head: SignedCheckpoint,
+    /// When they were published: each the index after the last entry.
+    pub(crate) published: Vec<(u64, Published)>,
+}
+
+/// What became of a chunk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Taken {
+    /// How many entries.
+    pub(crate) entries: u64,
+    /// How many findings were opened.
+    pub(crate) opened: usize,
+}
+
+/// A chunk was not taken in.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum IntakeError {
+    /// It does not continue what is there. Nothing was written.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// All of the entries together do not have the root that the log signed. Nothing was written.
+    #[error("the entries hash up to {computed}, and the log signed {signed} for these {size} entries")]
+    WrongRoot {
+        /// How many entries.
+        size: TreeSize,
+        /// What they hash up to.
+        computed: Hash,
+        /// What the log signed.
+        signed: Hash,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// What is said of the entries of a chunk.
+struct Said<'a> {
+    entries: Vec<&'a [u8]>,
+    leaves: Vec<Hash>,
+    first: u64,
+    published: &'a [(u64, Published)],
+}
+
+impl Intake {
+    pub(crate) fn new(
+        store: Arc<Store>,
+        log: LogState,
+        keys: Vec<tlog::key::VerifierKey>,
+        checks: Arc<[Box<dyn Check>]>,
+        clock: Clock,
+    ) -> Result<Self, StoreError> {
+        let judge = Judge::new(&store, log.number, &log.origin, keys)?;
+        Ok(Intake { store, log, judge, checks, clock })
+    }
+
+    /// Whether times of publication are of use: there are statements.
+    pub(crate) fn wants_times(&mut self) -> bool {
+        self.judge.admission(None) != Admission::NoCharter
+    }
+
+    /// Takes a chunk in. Costly, and no place on a thread that others wait for.
+    pub(crate) fn take(&mut self, chunk: &Chunk) -> Result<Taken, IntakeError> {
+        let store = Arc::clone(&self.store);
+        let mut txn = store.draft();
+        let before = self.log.size.as_u64();
+        let tree = self.grow(chunk, &mut txn)?;
+        let entries = entries_from(&chunk.bundles, before);
+        let admission = self.judge.admission(entries.first().copied());
+        let (mut out, mut log) = (Outcome::default(), self.log.clone());
+        if admission == Admission::NoCharter {
+            self.note_not_understood(&mut log, before, entries.len(), &mut out);
+        } else {
+            let leaves = chunk.bundles.iter().flat_map(|bundle| bundle.leaves().iter().copied());
+            let skipped = chunk.bundles.first().map_or(0, |bundle| before - bundle.first_index().as_u64());
+            let leaves = leaves.skip(usize::try_from(skipped).expect("less than 256")).collect();
+            let said = Said { entries, leaves, first: before, published: &chunk.published };
+            self.judge_all(&said, &mut txn, &mut log, &mut out)?;
+        }
+        let now = self.clock.now();
+        let read_until = chunk.published.last().map_or(now, |(_, published)| published.latest);
+        self.tick_into(&mut txn, read_until, &mut out)?;
+        (log.size, log.peaks) = (tree.size(), tree.peaks());
+        let taken = log.size.as_u64() - before;
+        let reached = (log.size == chunk.head.checkpoint().size()).then(|| chunk.head.checkpoint());
+        let opened = store.write_drafted(txn, |txn| {
+            log.write(txn);
+            if let Some(head) = reached {
+                heads::settle(txn, log.number, head, Standing::Followed)?;
+            }
+            findings::record(txn, &log.origin, now, out)
+        })?;
+        self.log = log;
+        Ok(Taken { entries: taken, opened })
+    }
+
+    /// Lets the checks look at the clock.
+    pub(crate) fn tick(&mut self, now: Timestamp) -> Result<usize, StoreError> {
+        let store = Arc::clone(&self.store);
+        let (mut txn, mut out) = (store.draft(), Outcome::default());
+        self.tick_into(&mut txn, now, &mut out)?;
+        if txn.is_empty() && out.is_empty() {
+            return Ok(0);
+        }
+        store.write_drafted(txn, |txn| findings::record(txn, &self.log.origin, self.clock.now(), out))
+    }
+
+    /// Writes the log's row as `change` leaves it, together with what is said of the log itself.
+    pub(crate) fn note(
+        &mut self,
+        change: impl FnOnce(&mut LogState, &mut Txn<'_>) -> Result<(), StoreError>,
+        out: Outcome,
+    ) -> Result<usize, StoreError> {
+        let mut log = self.log.clone();
+        let now = self.clock.now();
+        let opened = self.store.write(|txn| {
+            change(&mut log, txn)?;
+            if log != self.log {
+                log.write(txn);
+            }
+            findings::record(txn, &log.origin, now, out)
+        })?;
+        self.log = log;
+        Ok(opened)
+    }
+
+    /// The tree with the chunk's entries. Puts bundles and the hashes of whole bundles into the batch.
+    fn grow(&self, chunk: &Chunk, txn: &mut Txn<'_>) -> Result<Tree, IntakeError> {
+        let mut tree = Tree::new(self.log.size, &self.log.peaks).map_err(TreeError::from)?;
+        for bundle in &chunk.bundles {
+            tree.take(bundle, |node, hash| keep_node(txn, self.log.number, node, hash))?;
+            txn.put(Family::Bundles, bundle_key(self.log.number, bundle.id().number()), bundle.bytes().to_vec());
+        }
+        let signed = chunk.head.checkpoint();
+        let (size, computed) = (tree.size(), tree.root());
+        if size == signed.size() && computed != *signed.root() {
+            return Err(IntakeError::WrongRoot { size, computed, signed: *signed.root() });
+        }
+        Ok(tree)
+    }
+
+    fn note_not_understood(&self, log: &mut LogState, first: u64, count: usize, out: &mut Outcome) {
+        if log.not_understood == 0 && count > 0 {
+            let text =
+                format!("The log has entries that are no statements, the first of them at place {first}. They are kept and counted.");
+            out.raise(Raised::new(Code::NOT_UNDERSTOOD, "", "entries", text).at([first]));
+        }
+        log.not_understood += u64::try_from(count).unwrap_or(u64::MAX);
+    }
+
+    /// The ledger and the checks, entry by entry.
+    fn judge_all(&self, said: &Said<'_>, txn: &mut Txn<'_>, log: &mut LogState, out: &mut Outcome) -> Result<(), StoreError> {
+        let mut prepared = self.judge.prepare(&self.store, &said.entries).into_iter();
+        let mut draft = self.judge.draft(&self.store);
+        let mut runs = said.published.iter();
+        let mut run = runs.next();
+        for (place, index) in (said.first..).enumerate().take(said.entries.len()) {
+            let (at, next) = (LeafIndex::new(index), prepared.next().expect("one for each entry"));
+            while run.is_some_and(|(end, _)| *end <= index) {
+                run = runs.next();
+            }
+            let published = run.map_or_else(|| Published { earliest: None, latest: self.clock.now() }, |(_, published)| *published);
+            let opinion = self.judge.decide(&mut draft, at, next)?;
+            self.refused(&opinion, index, log, out);
+            let Some(statement) = opinion.prepared.statement() else { continue };
+            let judged = Judged {
+                log: &log.origin,
+                index: at,
+                leaf: said.leaves[place],
+                bytes: said.entries[place],
+                statement: Some(statement),
+                refusal: opinion.refusal.as_ref(),
+                related: &opinion.related,
+                published,
+            };
+            for check in self.checks.iter() {
+                check.entry(&mut Rows::new(txn, log.number, check.name()), &judged, out)?;
+            }
+        }
+        self.judge.write(txn, draft.into_rows());
+        Ok(())
+    }
+
+    fn refused(&self, opinion: &Opinion, index: u64, log: &mut LogState, out: &mut Outcome) {
+        if opinion.refusal.is_none() {
+            return;
+        }
+        let Some(raised) = self.judge.finding(opinion) else {
+            return self.note_not_understood(log, index, 1, out);
+        };
+        log.refused += 1;
+        if log.refused <= MAX_REFUSALS {
+            out.raise(raised);
+        } else if log.refused == MAX_REFUSALS + 1 {
+            let text = format!(
+                "The log took in more than {MAX_REFUSALS} entries that it should have refused. Those from entry {index} on are only counted."
+            );
+            out.raise(Raised::new(Code::ledger("many-more"), "", "entries", text).at([index]));
+        }
+    }
+
+    fn tick_into(&self, txn: &mut Txn<'_>, now: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
+        self.checks.iter().try_for_each(|check| check.tick(&mut Rows::new(txn, self.log.number, check.name()), now, out))
+    }
+}
+
+/// The entries from the one at `first` on.
+fn entries_from(bundles: &[VerifiedBundle], first: u64) -> Vec<&[u8]> {
+    let all = bundles.iter().flat_map(VerifiedBundle::iter);
+    all.skip_while(|(index, _)| index.as_u64() < first).map(|(_, entry)| entry).collect()
+}

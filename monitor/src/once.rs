@@ -1,0 +1,92 @@
+//! Looking at logs once: what `acta-monitor check` does.
+
+use std::sync::Arc;
+
+use prometheus::Registry;
+use tlog::printable::Printable;
+
+use crate::check::Check;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::finding::Finding;
+use crate::findings;
+use crate::follow::{FollowError, Follower, Look, Parts, Patience};
+use crate::metrics::Metrics;
+use crate::progress::Progress;
+use crate::run::checks;
+use crate::state_dir::{OpenState, StateDir, StateError};
+use crate::store::StoreError;
+
+/// A state directory, opened to look at logs once each.
+pub struct Once {
+    config: Config,
+    state: OpenState,
+    dir: StateDir,
+    checks: Arc<[Box<dyn Check>]>,
+    metrics: Metrics,
+}
+
+/// What came of a look.
+#[derive(Clone, Debug)]
+pub struct Looked {
+    /// All findings about the log that are open, the first found first.
+    pub findings: Vec<Finding>,
+    /// Why the log, or a part of it, could not be looked at, if that is so.
+    pub unavailable: Option<String>,
+    /// How many entries were ever read.
+    pub entries: u64,
+}
+
+/// A log could not be looked at, for reasons of this machine.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OnceError {
+    /// The state directory cannot be used.
+    #[error(transparent)]
+    State(#[from] StateError),
+    /// It cannot be followed.
+    #[error(transparent)]
+    Follow(#[from] FollowError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A metric is registered twice.
+    #[error("the metrics cannot be set up: {0}")]
+    Metrics(#[from] prometheus::Error),
+}
+
+impl Once {
+    /// Opens the state directory, or makes it.
+    pub fn open(config: Config) -> Result<Self, OnceError> {
+        let dir = StateDir::new(&config.state);
+        let state = dir.open_or_create(config.store)?;
+        let metrics = Metrics::new(&Registry::new())?;
+        Ok(Once { checks: checks(&config).into(), config, state, dir, metrics })
+    }
+
+    /// The origins of the logs.
+    pub fn logs(&self) -> Vec<String> {
+        self.config.logs.iter().map(|log| log.origin.clone()).collect()
+    }
+
+    /// Looks at the log with this origin, and takes in all that is new.
+    pub async fn look(&self, origin: &str, progress: Arc<Progress>) -> Result<Looked, OnceError> {
+        let settings = self.config.logs.iter().find(|log| log.origin == origin);
+        let settings = settings.unwrap_or_else(|| panic!("{} is none of the logs", Printable(origin))).clone();
+        let parts = Parts {
+            store: Arc::clone(&self.state.store),
+            checks: Arc::clone(&self.checks),
+            evidence: self.dir.evidence(),
+            authorities: self.config.authorities.clone(),
+            clock: Clock::system(),
+        };
+        let mut follower = Follower::new(parts, settings, progress, self.metrics.of(origin))?.since_last_answer();
+        let look = follower.look(Patience::TakesAll).await?;
+        let unavailable = match look {
+            Look::Unavailable(why) => Some(why),
+            _ => None,
+        };
+        let findings = findings::open(&self.state.store, origin)?;
+        Ok(Looked { findings, unavailable, entries: follower.log().size.as_u64() })
+    }
+}
