@@ -187,7 +187,7 @@ impl Work<'_> {
         ready: Ready,
     ) -> Result<Result<Changes, Finding>, LedgerError<StoreError>> {
         match ready {
-            Ready::Other(prepared) => self.rules.decide(ledger, index, prepared),
+            Ready::Other(prepared) => self.rules.decide(ledger, index, &prepared),
             Ready::Verified(leaf, statement) => match self.rules.apply(ledger, index, leaf, &statement) {
                 Ok(changes) => Ok(Ok(changes)),
                 Err(error) => Ok(Err(Finding { index, reason: refusal(error)?.into() })),
