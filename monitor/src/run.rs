@@ -25,6 +25,7 @@ use crate::progress::{Progress, Watch};
 use crate::search::{self, Search};
 use crate::state_dir::{StateDir, StateError};
 use crate::store::{MAX_OPEN_FILES, StoreError};
+use crate::views::{self, ViewsError};
 use crate::{documents, ocds, rules};
 
 /// The monitor did not start, or stopped over an error.
@@ -40,6 +41,9 @@ pub enum RunError {
     /// The store failed.
     #[error("the monitor stopped: {0}")]
     Store(#[from] StoreError),
+    /// Other views of a log cannot be compared.
+    #[error("the monitor stopped: {0}")]
+    Views(#[from] ViewsError),
     /// A listener cannot be opened.
     #[error("cannot listen on {0}: {1}. Choose another address in the configuration")]
     Listen(SocketAddr, io::Error),
@@ -119,6 +123,17 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
     let search = Arc::new(Search::new(dir.search(), config.search));
     let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
     follow_all(&config, &dir, &state.store, &clock, &metrics, &stopping, &mut parts)?;
+    let seen = views::Parts {
+        store: Arc::clone(&store),
+        evidence: dir.evidence(),
+        receipts: dir.receipts(),
+        settings: config.gossip.clone(),
+        logs: config.logs.clone(),
+        authorities: config.authorities.clone(),
+        clock: clock.clone(),
+        metrics: views::Metrics::new(&registry)?,
+    };
+    parts.spawn(part(views::run(seen, stopping.clone())));
     parts.spawn(part(search::run(Arc::clone(&store), Arc::clone(&search), stopping.clone())));
     parts.spawn(part(documents::run(Arc::clone(&store), config.documents.clone(), clock.clone(), stopping.clone())));
     let site = http::Parts {
