@@ -13,7 +13,7 @@ use crate::findings;
 use crate::follow::{FollowError, Follower, Look, Parts, Patience};
 use crate::metrics::Metrics;
 use crate::progress::Progress;
-use crate::run::checks;
+use crate::run::all_checks;
 use crate::state_dir::{OpenState, StateDir, StateError};
 use crate::store::StoreError;
 
@@ -61,7 +61,7 @@ impl Once {
         let dir = StateDir::new(&config.state);
         let state = dir.open_or_create(config.store)?;
         let metrics = Metrics::new(&Registry::new())?;
-        Ok(Once { checks: checks(&config).into(), config, state, dir, metrics })
+        Ok(Once { checks: all_checks(&config).into(), config, state, dir, metrics })
     }
 
     /// The origins of the logs.

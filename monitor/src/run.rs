@@ -15,6 +15,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::alert::{self, AlertError, Mutes};
 use crate::check::Check;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -26,7 +27,7 @@ use crate::search::{self, Search};
 use crate::state_dir::{StateDir, StateError};
 use crate::store::{MAX_OPEN_FILES, StoreError};
 use crate::views::{self, ViewsError};
-use crate::{documents, ocds, rules};
+use crate::{checks, documents, ocds, published, rules};
 
 /// The monitor did not start, or stopped over an error.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +45,9 @@ pub enum RunError {
     /// Other views of a log cannot be compared.
     #[error("the monitor stopped: {0}")]
     Views(#[from] ViewsError),
+    /// Alerts cannot be sent.
+    #[error("the monitor stopped: {0}")]
+    Alert(#[from] AlertError),
     /// A listener cannot be opened.
     #[error("cannot listen on {0}: {1}. Choose another address in the configuration")]
     Listen(SocketAddr, io::Error),
@@ -86,11 +90,14 @@ impl Operations for Monitor {
 }
 
 /// All that is looked for in entries.
-pub fn checks(config: &Config) -> Vec<Box<dyn Check>> {
-    let mut checks = rules::all(&config.rules);
-    checks.extend(ocds::all(&config.ocds));
-    checks.extend(documents::all(&config.documents));
-    checks
+pub fn all_checks(config: &Config) -> Vec<Box<dyn Check>> {
+    // First, so that it is there for whoever looks at what the others say.
+    let mut all: Vec<Box<dyn Check>> = vec![Box::new(published::Record::default())];
+    all.extend(checks::all(&config.checks));
+    all.extend(rules::all(&config.rules));
+    all.extend(ocds::all(&config.ocds));
+    all.extend(documents::all(&config.documents));
+    all
 }
 
 /// Opens the monitor's state, follows its logs and serves what it finds until `shutdown` resolves. `ready` is told the addresses once the
@@ -123,6 +130,15 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
     let search = Arc::new(Search::new(dir.search(), config.search));
     let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
     follow_all(&config, &dir, &state.store, &clock, &metrics, &stopping, &mut parts)?;
+    let alerts = alert::Parts {
+        store: Arc::clone(&store),
+        settings: config.alerts.clone(),
+        state: dir.root().to_owned(),
+        mutes: Mutes::default(),
+        metrics: alert::Metrics::new(&registry)?,
+        clock: clock.clone(),
+    };
+    parts.spawn(part(alert::run(alerts, stopping.clone())));
     let seen = views::Parts {
         store: Arc::clone(&store),
         evidence: dir.evidence(),
@@ -175,7 +191,7 @@ fn follow_all(
     }
     let what = Parts {
         store: Arc::clone(store),
-        checks: checks(config).into(),
+        checks: all_checks(config).into(),
         evidence: dir.evidence(),
         authorities: config.authorities.clone(),
         clock: clock.clone(),
