@@ -25,6 +25,7 @@ pub(crate) enum Command {
     Serve(Serve),
     CheckConfig(CheckConfig),
     Check(Check),
+    AuditReceipt(AuditReceipt),
     Codes(Codes),
 }
 
@@ -94,6 +95,34 @@ pub(crate) struct Check {
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
     /// Each finding as a line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Looks whether the log keeps what it promised in receipts.
+///
+/// Compares with what `check` or `serve` has read of the log. What has not been read yet is remembered, and decided once it has been. A receipt
+/// that is not part of the log becomes a finding whose evidence convicts the log. While a monitor runs on the state directory, the files are
+/// handed over to it. Exit code: 0 all are part of the log, 1 one is not, 2 a file is no receipt, 3 it is not known yet.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor audit-receipt --policy policy.txt --state /var/lib/acta-watch permit.tlog-proof")]
+pub(crate) struct AuditReceipt {
+    /// The receipts
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// The policy file: keys of the logs
+    #[arg(long, value_name = "FILE", required_unless_present = "config")]
+    pub(crate) policy: Option<PathBuf>,
+    /// Where the log is; if it is left out, where the policy says
+    #[arg(long, value_name = "URL", requires = "policy")]
+    pub(crate) log: Option<String>,
+    /// Where the monitor keeps what it knows
+    #[arg(long, value_name = "DIR", required_unless_present = "config")]
+    pub(crate) state: Option<PathBuf>,
+    /// The monitor's configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Each result as a line of JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

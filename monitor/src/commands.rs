@@ -1,5 +1,6 @@
 //! What each command does: library calls, and what is printed of them.
 
+mod audit_receipt;
 mod check;
 mod codes;
 mod init;
@@ -19,6 +20,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve(&args),
         Command::CheckConfig(args) => check_config(&args),
         Command::Check(args) => check::check(args),
+        Command::AuditReceipt(args) => audit_receipt::audit_receipt(&args),
         Command::Codes(args) => codes::codes(&args),
     }
 }

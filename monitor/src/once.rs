@@ -16,6 +16,7 @@ use crate::progress::Progress;
 use crate::run::all_checks;
 use crate::state_dir::{OpenState, StateDir, StateError};
 use crate::store::StoreError;
+use crate::views::{self, Views, ViewsError};
 
 /// A state directory, opened to look at logs once each.
 pub struct Once {
@@ -24,6 +25,7 @@ pub struct Once {
     dir: StateDir,
     checks: Arc<[Box<dyn Check>]>,
     metrics: Metrics,
+    views: Views,
 }
 
 /// What came of a look.
@@ -47,6 +49,9 @@ pub enum OnceError {
     /// It cannot be followed.
     #[error(transparent)]
     Follow(#[from] FollowError),
+    /// Others cannot be asked, or evidence cannot be kept.
+    #[error(transparent)]
+    Views(#[from] ViewsError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -60,8 +65,10 @@ impl Once {
     pub fn open(config: Config) -> Result<Self, OnceError> {
         let dir = StateDir::new(&config.state);
         let state = dir.open_or_create(config.store)?;
-        let metrics = Metrics::new(&Registry::new())?;
-        Ok(Once { checks: all_checks(&config).into(), config, state, dir, metrics })
+        let registry = Registry::new();
+        let metrics = Metrics::new(&registry)?;
+        let parts = views::Parts::new(&config, &dir, Arc::clone(&state.store), Clock::system(), views::Metrics::new(&registry)?);
+        Ok(Once { checks: all_checks(&config).into(), views: Views::new(parts)?, config, state, dir, metrics })
     }
 
     /// The origins of the logs.
@@ -86,6 +93,7 @@ impl Once {
             Look::Unavailable(why) => Some(why),
             _ => None,
         };
+        self.views.look(origin).await?;
         let findings = findings::open(&self.state.store, origin)?;
         Ok(Looked { findings, unavailable, entries: follower.log().size.as_u64() })
     }

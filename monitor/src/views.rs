@@ -37,10 +37,11 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use crate::clock::Clock;
-use crate::config::LogSettings;
+use crate::config::{Config, LogSettings};
 use crate::evidence::EvidenceError;
 use crate::heads::{self, LogHead, Source};
 use crate::logs;
+use crate::state_dir::StateDir;
 use crate::store::{Store, StoreError};
 use ask::{NoHead, View};
 use metrics::Answer;
@@ -121,6 +122,22 @@ pub async fn run(parts: Parts, mut shutdown: watch::Receiver<()>) -> Result<(), 
 /// The newest head of a log to show to other monitors; `None` if there is none yet.
 pub fn gossip(store: &Store, log: u32) -> Result<Option<Vec<u8>>, StoreError> {
     Ok(heads::newest(&heads::all(store, log)?).map(|seen| seen.head.signed().to_bytes()))
+}
+
+impl Parts {
+    /// As the configuration says.
+    pub fn new(config: &Config, dir: &StateDir, store: Arc<Store>, clock: Clock, metrics: Metrics) -> Self {
+        Parts {
+            store,
+            evidence: dir.evidence(),
+            receipts: dir.receipts(),
+            settings: config.gossip.clone(),
+            logs: config.logs.clone(),
+            authorities: config.authorities.clone(),
+            clock,
+            metrics,
+        }
+    }
 }
 
 impl Views {

@@ -32,7 +32,9 @@ impl Views {
             }
             (Some(lag), None) => Some(lag.shown.last),
             (Some(lag), Some(since)) => {
-                let lasted = Duration::try_from(lag.shown.last.duration_since(since)).unwrap_or_default();
+                // A head that is shown again is not noted again; that the log answers is written down once a minute.
+                let looked = state.answered.unwrap_or(lag.shown.last).max(lag.shown.last);
+                let lasted = Duration::try_from(looked.duration_since(since)).unwrap_or_default();
                 if lasted < self.parts.settings.rollback_after || self.is_told(log)? {
                     return Ok(());
                 }
