@@ -11,6 +11,7 @@ mod add;
 mod memory;
 mod metrics;
 mod negotiation;
+mod openapi;
 mod page;
 mod problem;
 mod read;
@@ -105,6 +106,7 @@ pub(crate) struct Site<S> {
 enum Target {
     Page,
     Robots,
+    OpenApi,
     Checkpoint,
     Resource(Resource),
     Add,
@@ -124,6 +126,7 @@ impl Target {
             "add-batch" => Some(Target::AddBatch),
             "" => Some(Target::Page),
             "robots.txt" => Some(Target::Robots),
+            "openapi.json" => Some(Target::OpenApi),
             path if path.starts_with("tile/") => Resource::parse(path).map(Target::Resource),
             path => {
                 if let Some(leaf) = path.strip_prefix("proof/leaf/") {
@@ -143,7 +146,7 @@ impl Target {
 
     fn route(self) -> Route {
         match self {
-            Target::Page | Target::Robots => metrics::PAGE,
+            Target::Page | Target::Robots | Target::OpenApi => metrics::PAGE,
             Target::Checkpoint => metrics::CHECKPOINT,
             Target::Resource(Resource::Tile(_)) => metrics::TILE,
             Target::Resource(Resource::Bundle(_)) => metrics::BUNDLE,
@@ -216,7 +219,7 @@ impl<S: Store> Site<S> {
                     body::discard(&parts.headers, &mut body).await;
                 }
                 let mut answer = problem.answer(parts.version);
-                if target.is_some_and(|target| target.methods() != POST) {
+                if target.is_none_or(|target| target.methods() != POST) {
                     response::shared(&mut answer);
                 }
                 answer
@@ -244,6 +247,7 @@ impl<S: Store> Site<S> {
             Target::Rfc6962(call) => self.rfc6962(call, parts.uri.query()).await,
             Target::Page => self.page(&parts.uri, &parts.headers),
             Target::Robots => Ok(page::robots()),
+            Target::OpenApi => Ok(openapi::document()),
         }
     }
 }
@@ -259,6 +263,7 @@ mod tests {
         let leaf = Hash::leaf(b"x");
         for (path, target) in [
             ("/", Some(Target::Page)),
+            ("/openapi.json", Some(Target::OpenApi)),
             ("/checkpoint", Some(Target::Checkpoint)),
             ("/add", Some(Target::Add)),
             ("/add-batch", Some(Target::AddBatch)),

@@ -196,7 +196,14 @@ impl Problem {
     /// The short names of all problems.
     #[cfg(test)]
     pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-        Problem::ALL.iter().map(Problem::name).chain(refusal::REASONS.iter().map(|reason| reason.name))
+        Problem::names_and_statuses().map(|(name, _)| name)
+    }
+
+    /// The same, with the status of each.
+    #[cfg(test)]
+    pub(crate) fn names_and_statuses() -> impl Iterator<Item = (&'static str, StatusCode)> {
+        let own = Problem::ALL.iter().map(Problem::description).map(|description| (description.name, description.status));
+        own.chain(refusal::REASONS.iter().map(|reason| (reason.name, reason.status)))
     }
 
     /// The short name: the last part of the `type`.
