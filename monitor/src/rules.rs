@@ -11,6 +11,8 @@
 
 #[cfg(feature = "rules")]
 mod expression;
+#[cfg(feature = "rules")]
+mod rule;
 mod settings;
 mod template;
 mod watch;
@@ -42,9 +44,6 @@ pub fn all(settings: &Settings) -> Vec<Box<dyn Check>> {
 fn remark(entry: &Judged<'_>) -> &'static str {
     if entry.refusal.is_some() { " The log should have refused this entry, so it has no effect." } else { "" }
 }
-
-#[cfg(feature = "rules")]
-mod rule;
 
 #[cfg(test)]
 mod tests;
