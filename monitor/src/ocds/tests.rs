@@ -174,6 +174,8 @@ fn r038_unusually_many_bids_are_disqualified() {
     assert!(said.raised()[0].text.starts_with("Of 6 bids, 4 were disqualified"), "{}", said.raised()[0].text);
     // What was corrected is not the case any more.
     let mended = |ocid: &str| release(ocid, "harsh", &[("valid", "p"), ("valid", "q"), ("valid", "r")]);
+    let said = bench.entry(&*check, &award("other.example", mended("h2")));
+    assert!(!said.cleared().iter().any(|(_, subject)| subject.contains("roads.example")), "nobody else can: {:?}", said.cleared());
     bench.entry(&*check, &award("roads.example", mended("h1")));
     let said = bench.entry(&*check, &award("roads.example", mended("h2")));
     assert!(said.cleared().iter().any(|(_, subject)| subject == "buyer roads.example harsh") && said.raised().is_empty());
