@@ -228,6 +228,6 @@ impl From<AlertId> for String {
 }
 
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 #[cfg(test)]
 mod tests;

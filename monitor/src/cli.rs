@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use monitor::alert::{self, DeliveryId, MuteId};
+use monitor::finding::Severity;
 
 /// Watches logs of public decisions.
 ///
@@ -27,6 +29,11 @@ pub(crate) enum Command {
     Check(Check),
     AuditReceipt(AuditReceipt),
     Codes(Codes),
+    Mute(Mute),
+    Unmute(Unmute),
+    Mutes(Mutes),
+    Deliveries(Deliveries),
+    Requeue(Requeue),
 }
 
 /// Makes a state directory, and a configuration file to begin with.
@@ -133,4 +140,97 @@ pub(crate) struct Codes {
     /// As JSON lines
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Says which alerts shall not be sent, why, and until when.
+///
+/// What is muted is found, kept and shown as before, and sent when the mute ends if it is still the case. A monitor that runs takes notice
+/// within a second.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: acta-monitor mute 'process.*' --about planning.example --reason 'moving house' --for 72h --state /var/lib/acta-monitor"
+)]
+pub(crate) struct Mute {
+    /// Which kinds of findings: one such as log.stale-head, a family such as 'process.*', or '*'
+    #[arg(value_name = "KINDS")]
+    pub(crate) codes: alert::Codes,
+    /// The monitor's state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// Only of the log with this origin
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) log: Option<String>,
+    /// Only about this issuer or witness
+    #[arg(long, value_name = "NAME")]
+    pub(crate) about: Option<String>,
+    /// Only what matters no more than this: info, notice, warning, error or critical
+    #[arg(long, value_name = "SEVERITY", value_parser = severity)]
+    pub(crate) up_to: Option<Severity>,
+    /// Why, in one line, for those who come after
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) reason: String,
+    /// For how long, such as 72h
+    #[arg(long = "for", value_name = "TIME", required_unless_present = "until", conflicts_with = "until")]
+    pub(crate) duration: Option<serving::units::Span>,
+    /// Until when, such as 2026-12-01T08:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<jiff::Timestamp>,
+}
+
+/// Takes a mute back. What is still the case is sent.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor unmute 0123abcd --state /var/lib/acta-monitor")]
+pub(crate) struct Unmute {
+    /// The mute, as `acta-monitor mutes` lists it
+    #[arg(value_name = "ID")]
+    pub(crate) id: MuteId,
+    /// The monitor's state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+}
+
+/// Lists what is muted, why, and until when.
+#[derive(Debug, Args)]
+pub(crate) struct Mutes {
+    /// The monitor's state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// As JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Lists alerts that wait to be delivered, or whose delivery was given up.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor deliveries --dead --state /var/lib/acta-monitor")]
+pub(crate) struct Deliveries {
+    /// The monitor's state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// Those that were given up
+    #[arg(long)]
+    pub(crate) dead: bool,
+    /// As JSON lines
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Lets deliveries that were given up be tried again, by the monitor that runs or is started next.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor requeue --all --state /var/lib/acta-monitor")]
+pub(crate) struct Requeue {
+    /// The delivery, as `acta-monitor deliveries --dead` lists it
+    #[arg(value_name = "ID", required_unless_present = "all", conflicts_with = "all")]
+    pub(crate) id: Option<DeliveryId>,
+    /// All of them
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// The monitor's state directory
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    let named = Severity::ALL.into_iter().find(|severity| severity.name() == text);
+    named.ok_or_else(|| "write info, notice, warning, error or critical".to_owned())
 }

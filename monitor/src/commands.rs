@@ -4,6 +4,7 @@ mod audit_receipt;
 mod check;
 mod codes;
 mod init;
+mod mute;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -22,6 +23,11 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::check(args),
         Command::AuditReceipt(args) => audit_receipt::audit_receipt(&args),
         Command::Codes(args) => codes::codes(&args),
+        Command::Mute(args) => mute::mute(&args),
+        Command::Unmute(args) => mute::unmute(&args),
+        Command::Mutes(args) => mute::mutes(&args),
+        Command::Deliveries(args) => mute::deliveries(&args),
+        Command::Requeue(args) => mute::requeue(&args),
     }
 }
 

@@ -24,9 +24,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
+use hyper::header::HeaderValue;
 use hyper::http::request::Parts as RequestParts;
 use hyper::{Method, Request};
+use reqwest::Url;
 use serving::http_metrics::{HttpMetrics, Route};
 use serving::limits::Limiter;
 use serving::listener::{self, Clients};
@@ -38,11 +41,14 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
 
-use self::answer::{Answer, JSON, TEXT, tagged, whole, without_body};
+use self::answer::{Answer, JSON, TEXT, stream, tagged, whole, without_body};
+use crate::alert::Mutes;
 use crate::api::{Api, Resource, hash_of};
+use crate::clock::Clock;
 use crate::search::Search;
 use crate::store::Store;
-use crate::{evidence, heads};
+use crate::stream::Streams;
+use crate::{evidence, feed, heads};
 
 pub(crate) use self::problem::Problem;
 
@@ -66,6 +72,14 @@ pub struct Parts {
     pub evidence: PathBuf,
     /// Addresses and bounds.
     pub settings: Settings,
+    /// What is not sent, and not in the feed.
+    pub mutes: Mutes,
+    /// Events as they come.
+    pub streams: Streams,
+    /// Where others reach this monitor, for links in the feed.
+    pub url: Option<Url>,
+    /// What time it is.
+    pub clock: Clock,
     /// What is counted; see [`metrics()`].
     pub metrics: HttpMetrics,
     /// Closes when the monitor shall stop, so that answers that go on come to an end.
@@ -89,6 +103,8 @@ enum Target {
     Robots,
     OpenApi,
     Api(Resource),
+    Feed,
+    Events,
     /// The newest head of the log whose origin has this hash.
     Gossip(Hash),
     /// A file by its name, which may be any text.
@@ -114,6 +130,8 @@ impl Target {
             "" => Some(Target::Page),
             "robots.txt" => Some(Target::Robots),
             "openapi.json" => Some(Target::OpenApi),
+            "feed.atom" => Some(Target::Feed),
+            "events" => Some(Target::Events),
             path => {
                 if let Some(resource) = path.strip_prefix("api/v1/") {
                     Resource::parse(resource).map(Target::Api)
@@ -131,6 +149,8 @@ impl Target {
             Target::Page | Target::Robots | Target::OpenApi => metrics::PAGE,
             Target::Api(Resource::Search) => metrics::SEARCH,
             Target::Api(_) => metrics::API,
+            Target::Feed => metrics::FEED,
+            Target::Events => metrics::EVENTS,
             Target::Gossip(_) => metrics::GOSSIP,
             Target::Evidence(_) => metrics::EVIDENCE,
         }
@@ -184,9 +204,25 @@ impl Site {
             Target::Robots => Ok(whole(page::robots())),
             Target::OpenApi => Ok(whole(tagged(headers, JSON, OPENAPI.as_bytes().to_vec()))),
             Target::Api(resource) => Ok(whole(tagged(headers, JSON, self.api.answer(resource, query).await?))),
+            Target::Feed => Ok(whole(tagged(headers, feed::ATOM, self.feed().await?))),
+            Target::Events => self.events(parts),
             Target::Gossip(log) => Ok(whole(tagged(headers, TEXT, self.gossip(log).await?))),
             Target::Evidence(file) => Ok(whole(self.evidence(file).await?)),
         }
+    }
+
+    async fn feed(&self) -> Result<Vec<u8>, Problem> {
+        let (mutes, url, now) = (self.parts.mutes.clone(), self.parts.url.clone(), self.parts.clock.now());
+        self.api.read(move |api| Ok(feed::atom(&api.store, &mutes, url.as_ref(), now)?)).await
+    }
+
+    fn events(&self, parts: &RequestParts) -> Result<Answer, Problem> {
+        if parts.method == Method::HEAD {
+            return Ok(stream(StreamBody::new(futures_util::stream::empty()).boxed_unsync()));
+        }
+        let had = parts.headers.get("last-event-id").map(HeaderValue::as_bytes);
+        let events = self.parts.streams.open(had).map_err(|_| Problem::Busy)?;
+        Ok(stream(events?.boxed_unsync()))
     }
 
     async fn gossip(&self, log: Hash) -> Result<Vec<u8>, Problem> {

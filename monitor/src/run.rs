@@ -26,6 +26,7 @@ use crate::progress::{Progress, Watch};
 use crate::search::{self, Search};
 use crate::state_dir::{StateDir, StateError};
 use crate::store::{MAX_OPEN_FILES, StoreError};
+use crate::stream::Streams;
 use crate::views::{self, ViewsError};
 use crate::{checks, documents, ocds, published, rules};
 
@@ -130,12 +131,14 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
     let search = Arc::new(Search::new(dir.search(), config.search));
     let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
     follow_all(&config, &dir, &state.store, &clock, &metrics, &stopping, &mut parts)?;
+    let (mutes, alert_metrics) = (Mutes::default(), alert::Metrics::new(&registry)?);
+    let streams = Streams::new(Arc::clone(&store), mutes.clone(), alert_metrics.clone(), clock.clone(), stopping.clone());
     let alerts = alert::Parts {
         store: Arc::clone(&store),
         settings: config.alerts.clone(),
         state: dir.root().to_owned(),
-        mutes: Mutes::default(),
-        metrics: alert::Metrics::new(&registry)?,
+        mutes: mutes.clone(),
+        metrics: alert_metrics,
         clock: clock.clone(),
     };
     parts.spawn(part(alert::run(alerts, stopping.clone())));
@@ -157,6 +160,10 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
         search,
         evidence: dir.evidence(),
         settings: http_settings,
+        mutes,
+        streams,
+        url: config.alerts.url.clone(),
+        clock,
         metrics: http_metrics,
         shutdown: stopping.clone(),
     };

@@ -5,6 +5,8 @@
 //! DIR/evidence/   what convicts a log, or shows what it served; to be given to others
 //! DIR/receipts/   receipts that wait to be looked at
 //! DIR/search/     the search index; may be removed, it is made anew from the store
+//! DIR/mutes/      which alerts are not sent; made and removed by `acta-monitor mute` and `unmute`
+//! DIR/requeue/    deliveries that somebody asked to be tried again
 //! DIR/lock        held while a process works on the directory; its number is in it
 //! ```
 //!

@@ -128,6 +128,12 @@ impl Store {
         Ok(Store::new(rocks::Db::open(dir, options)?))
     }
 
+    /// Opens a store as it is now, to read it while another process may be writing to it. It sees nothing of what is written later, and every
+    /// [`write`](Store::write) fails.
+    pub fn open_to_read(dir: &std::path::Path, options: StoreOptions) -> Result<Self, StoreError> {
+        Ok(Store::new(rocks::Db::open_to_read(dir, options)?))
+    }
+
     /// Whether there is a store in `dir`.
     pub fn is_present(dir: &std::path::Path) -> bool {
         dir.join("CURRENT").is_file()

@@ -1,15 +1,19 @@
 //! A monitor's alerts without the monitor: a store, a clock, and receivers that note what they get.
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus::Registry;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
 
 use super::delivery::{Channel, Delivery};
 use super::grouping::Grouping;
-use super::settings::Patience;
+use super::settings::{Patience, WebhookSection};
 use super::{Metrics, Mutes, rows};
 use crate::check::Outcome;
 use crate::finding::{Code, Raised, Severity};
@@ -112,4 +116,68 @@ impl World {
     pub(crate) fn is_settled(&self) -> bool {
         self.rows(rows::DUE) == 0 && self.rows(rows::HELD) == 0
     }
+}
+
+/// A request that a receiver got: its headers in small letters, and its body.
+#[derive(Clone, Debug)]
+pub(super) struct Got {
+    pub(super) headers: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Got {
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(": ")).unwrap_or_default()
+    }
+
+    pub(super) fn json(&self) -> serde_json::Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// A receiver of webhooks on this machine, which answers as `answer` says; nothing at all if that is empty.
+pub(super) struct Receiver {
+    pub(super) url: String,
+    pub(super) got: tokio::sync::mpsc::UnboundedReceiver<Got>,
+}
+
+impl Receiver {
+    pub(super) async fn start(answer: impl Fn(usize) -> Vec<u8> + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/hook", listener.local_addr().unwrap());
+        let (tell, got) = tokio::sync::mpsc::unbounded_channel();
+        tokio::spawn(async move {
+            for count in 0.. {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                let (tell, reply) = (tell.clone(), answer(count));
+                tokio::spawn(async move {
+                    let mut stream = BufReader::new(&mut stream);
+                    let mut headers = String::new();
+                    while !headers.ends_with("\r\n\r\n") {
+                        if stream.read_line(&mut headers).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                    }
+                    let mut got = Got { headers: headers.to_ascii_lowercase().replace("\r\n", "\n"), body: Vec::new() };
+                    got.body.resize(got.header("content-length").parse().unwrap(), 0);
+                    stream.read_exact(&mut got.body).await.unwrap();
+                    let _ = tell.send(got);
+                    if reply.is_empty() {
+                        std::future::pending::<()>().await;
+                    }
+                    let _ = stream.write_all(&reply).await;
+                });
+            }
+        });
+        Receiver { url, got }
+    }
+}
+
+/// A webhook to this machine, with its secret in `dir`.
+pub(super) fn webhook(dir: &Path, name: &str, url: &str) -> WebhookSection {
+    let secret = dir.join(format!("{name}.secret"));
+    std::fs::write(&secret, "0123456789abcdef\n").unwrap();
+    std::fs::set_permissions(&secret, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let (allow, name, url) = (vec!["127.0.0.0/8".to_owned()], name.to_owned(), url.to_owned());
+    WebhookSection { name, url, secret, allow, allow_unencrypted: true, ..WebhookSection::default() }
 }

@@ -11,6 +11,8 @@ use hyper::{Response, StatusCode};
 use serving::response;
 use tlog::Hash;
 
+use crate::stream::EVENT_STREAM;
+
 /// An answer whose body may go on, as that of `/events` does.
 pub(super) type Answer = Response<UnsyncBoxBody<Bytes, Infallible>>;
 
@@ -23,6 +25,13 @@ const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 /// An answer that is there as a whole.
 pub(super) fn whole(answer: response::Answer) -> Answer {
     answer.map(BodyExt::boxed_unsync)
+}
+
+/// An answer that goes on. Nobody between us and the client may keep or collect it.
+pub(super) fn stream(body: UnsyncBoxBody<Bytes, Infallible>) -> Answer {
+    let mut answer = response::public(EVENT_STREAM, HeaderValue::from_static("no-store"), Bytes::new()).map(|_| body);
+    answer.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    answer
 }
 
 /// Public data with a tag for this version of it, or the word that the client has it already.

@@ -15,7 +15,7 @@ use super::*;
 use crate::check::Outcome;
 use crate::finding::{Code, Raised};
 use crate::stored_log::{self, StoredLog, key};
-use crate::{findings, search};
+use crate::{alert, findings, search};
 
 /// What strangers may write.
 const HOSTILE: &str = "<script>alert(1)</script> \"'&{findings}\u{202e}";
@@ -93,6 +93,16 @@ async fn run(change: impl FnOnce(&mut Settings)) -> Running {
         search: Arc::clone(&search),
         evidence: dir.path().join("evidence"),
         settings,
+        mutes: Mutes::default(),
+        streams: Streams::new(
+            Arc::clone(&store),
+            Mutes::default(),
+            alert::Metrics::new(&Registry::new()).unwrap(),
+            Clock::system(),
+            shutdown.clone(),
+        ),
+        url: None,
+        clock: Clock::system(),
         metrics: metrics(&Registry::new()).unwrap(),
         shutdown: shutdown.clone(),
     };
@@ -155,6 +165,29 @@ fn each_path_has_one_meaning() {
     ] {
         assert_eq!(Target::parse(path), None, "{path}");
     }
+}
+
+#[tokio::test]
+async fn alerts_are_a_feed_and_a_stream_that_goes_on() {
+    let running = run(|_| {}).await;
+    let reply = running.get("/feed.atom").await;
+    assert_eq!((reply.status, reply.headers["content-type"].as_str()), (200, "application/atom+xml; charset=utf-8"));
+    assert!(reply.text().contains("<feed xmlns=\"http://www.w3.org/2005/Atom\">"), "{}", reply.text());
+    let head = running.ask("HEAD", "/events", "").await;
+    assert_eq!((head.status, head.headers["content-type"].as_str(), head.body.len()), (200, "text/event-stream", 0));
+    assert!(!head.headers.contains_key("content-length"));
+    let mut stream = TcpStream::connect(running.address).await.unwrap();
+    stream.write_all(b"GET /events HTTP/1.1\r\nHost: a\r\nLast-Event-ID: 0\r\n\r\n").await.unwrap();
+    let mut answer = String::new();
+    let mut buffer = [0; 4096];
+    while !answer.contains("id: 1\nevent: alert\ndata: {\"number\":1,") {
+        let count = stream.read(&mut buffer).await.unwrap();
+        assert!(count > 0, "{answer}");
+        answer.push_str(&String::from_utf8_lossy(&buffer[..count]));
+    }
+    assert!(answer.contains("cache-control: no-store\r\n") && answer.contains("nosniff\r\n"), "{answer}");
+    drop(running); // the monitor stops
+    while stream.read(&mut buffer).await.unwrap() > 0 {}
 }
 
 #[tokio::test]

@@ -89,10 +89,14 @@ impl Db {
 
     /// Looked at for reading first, since opening for writing changes files.
     pub(super) fn open(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        let look = Db { db: DB::open_cf_descriptors_read_only(&db_options(options), dir, families(options), false)? };
-        look.of_this_format()?;
-        drop(look);
+        drop(Db::open_to_read(dir, options)?);
         Ok(Db { db: DB::open_cf_descriptors(&db_options(options), dir, families(options))? })
+    }
+
+    pub(super) fn open_to_read(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
+        let db = Db { db: DB::open_cf_descriptors_read_only(&db_options(options), dir, families(options), false)? };
+        db.of_this_format()?;
+        Ok(db)
     }
 
     pub(super) fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {

@@ -38,6 +38,23 @@ fn what_was_written_is_there_after_opening_again() {
     assert_eq!(store.get(Family::Ledger, b"a").unwrap(), None);
 }
 
+#[test]
+fn a_store_can_be_read_while_it_is_written_to() {
+    let (dir, store) = new_store();
+    let put = |store: &Store, key: &[u8]| {
+        store.write(|txn| {
+            txn.put(Family::Alerts, key.to_vec(), b"1".to_vec());
+            Ok::<_, StoreError>(())
+        })
+    };
+    put(&store, b"a").unwrap();
+    let reader = Store::open_to_read(&dir.path().join("db"), StoreOptions::default()).unwrap();
+    put(&store, b"b").unwrap();
+    assert_eq!(reader.get(Family::Alerts, b"a").unwrap(), Some(b"1".to_vec()));
+    assert_eq!(reader.get(Family::Alerts, b"b").unwrap(), None);
+    assert!(put(&reader, b"c").is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
