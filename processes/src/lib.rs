@@ -100,25 +100,15 @@ impl Program {
         self.try_serve_at(FREE, dir, more)
     }
 
+    /// Serves by this configuration file on free ports, and waits until it listens.
+    pub fn serve_config(&self, config: &Path, more: &[&str]) -> Server {
+        let mut command = self.command();
+        command.args(["serve", "--listen", FREE, "--config"]).arg(config).stdout(Stdio::piped());
+        started(command, more).unwrap_or_else(|told| panic!("{self:?} did not come to listening: {told}"))
+    }
+
     fn try_serve_at(&self, listen: &str, dir: &Path, more: &[&str]) -> Result<Server, String> {
-        // Not beside the data: a test may fill that disk.
-        let messages = NamedTempFile::new().unwrap();
-        let mut serve = self.serving(listen, dir);
-        let mut child = serve.args(["--ops-listen", FREE]).args(more).stderr(messages.reopen().unwrap()).spawn().unwrap();
-        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let mut told = |prefix: &str| Some(lines.next()?.unwrap().strip_prefix(prefix)?.to_owned());
-        match told("listening on ").and_then(|public| Some((public, told("operations on http://")?))) {
-            Some((url, operations)) => {
-                let address = url.split_once("://").unwrap().1.parse().unwrap();
-                Ok(Server { child, address, url, operations: operations.parse().unwrap(), messages })
-            }
-            None => {
-                let ended = child.wait().unwrap();
-                let told = std::fs::read_to_string(messages.path()).unwrap();
-                assert_eq!(ended.code(), Some(1), "{told}");
-                Err(told)
-            }
-        }
+        started(self.serving(listen, dir), more)
     }
 
     /// Serves the directory `dir` and kills the server after `life`, wherever it then is: most starts take some tens of milliseconds. Says
@@ -137,6 +127,27 @@ impl Program {
         let mut command = self.command();
         command.args(["serve", "--listen", listen, "--dir"]).arg(dir).stdout(Stdio::piped());
         command
+    }
+}
+
+/// Starts what `command` serves, and waits until it listens. If it ends instead, gives what it printed.
+fn started(mut command: Command, more: &[&str]) -> Result<Server, String> {
+    // Not beside the data: a test may fill that disk.
+    let messages = NamedTempFile::new().unwrap();
+    let mut child = command.args(["--ops-listen", FREE]).args(more).stderr(messages.reopen().unwrap()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut told = |prefix: &str| Some(lines.next()?.unwrap().strip_prefix(prefix)?.to_owned());
+    match told("listening on ").and_then(|public| Some((public, told("operations on http://")?))) {
+        Some((url, operations)) => {
+            let address = url.split_once("://").unwrap().1.parse().unwrap();
+            Ok(Server { child, address, url, operations: operations.parse().unwrap(), messages })
+        }
+        None => {
+            let ended = child.wait().unwrap();
+            let told = std::fs::read_to_string(messages.path()).unwrap();
+            assert_eq!(ended.code(), Some(1), "{told}");
+            Err(told)
+        }
     }
 }
 

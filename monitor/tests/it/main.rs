@@ -1,5 +1,13 @@
-//! The monitor from outside: real processes, real sockets, real logs.
+//! The monitor from outside: real processes, real sockets, a real store, and logs that do not do as they should.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod checking;
+mod faults;
+mod killed;
+mod lies;
+mod process;
+mod server;
+mod serving;
 mod views;
+mod world;
