@@ -8,24 +8,37 @@
 //! | [`gap`] | `process.gap` |
 //! | [`late`] | `process.late-publication` |
 //! | [`dated`] | `process.backdated`, `process.dated-ahead` |
+//! | [`rhythm`] | `process.silence`, `process.burst` |
+//! | [`hours`] | `process.outside-hours` |
 //! | [`overdue`] | `process.overdue-correction` |
+//! | [`alike`] | `content.shared-document`, `content.near-duplicate` |
+//! | [`threshold`] | `content.under-threshold` |
+//! | [`awards`] | `content.repeated-award` |
+//! | [`overturned`] | none: counts for reports |
 //!
 //! Invariant: only entries that count are looked at; what the log should have refused is said elsewhere and can neither fill a gap nor
 //! break a silence. What an issuer writes into a finding's text is shortened and made printable.
 
+mod alike;
+mod awards;
 mod dated;
 mod deadlines;
 mod gap;
+mod hours;
 mod late;
 mod overdue;
+mod overturned;
+mod rhythm;
 mod settings;
 #[cfg(test)]
 mod testing;
+mod threshold;
 
 use decision::statement::Statement;
 use decision::types::{Body, Date, Decision, IssuerId, Kind, SeriesName};
 use jiff::Timestamp;
 
+pub use overturned::{Changed, overturned};
 pub use settings::{Section, Settings, SettingsError, ThresholdSection};
 
 use crate::check::{Check, Judged, Outcome, Rows};
@@ -38,7 +51,13 @@ pub fn all(settings: &Settings) -> Vec<Box<dyn Check>> {
         Box::new(gap::Gaps::new(settings)),
         Box::new(late::Late::new(settings)),
         Box::new(dated::Dated::new(settings)),
+        Box::new(rhythm::Rhythm::new(settings)),
+        Box::new(hours::OutsideHours::new(settings)),
         Box::new(overdue::Overdue::new(settings)),
+        Box::new(alike::Alike::new(settings)),
+        Box::new(threshold::UnderThreshold::new(settings)),
+        Box::new(awards::RepeatedAwards::new(settings)),
+        Box::new(overturned::Overturned),
     ];
     let off = &settings.0.off;
     if off.is_empty() {

@@ -45,7 +45,7 @@ pub(super) struct Entry {
 /// A log, its checks, and what is found.
 pub(super) struct World {
     checks: Vec<Box<dyn Check>>,
-    log: u32,
+    pub(super) log: u32,
     pub(super) now: Timestamp,
     /// How long before it was published an entry is known not to have been; `None`: nothing is known.
     pub(super) precision: Option<i64>,
@@ -93,7 +93,6 @@ impl World {
         json!({"type": "annotation", "log": LOG, "issuer": issuer, "issued": issued, "series": series, "seq": seq, "kind": kind})
     }
 
-    #[allow(dead_code, reason = "checks that need it come next")]
     pub(super) fn registration(&self, issuer: &str) -> Value {
         let issued = Timestamp::from_second(self.now.as_second() - 5).unwrap().to_string();
         json!({"type": "issuer", "log": LOG, "issuer": issuer, "issued": issued, "names": {"en": issuer}, "kinds": ["*"]})
@@ -226,9 +225,21 @@ impl World {
     }
 
     /// How many rows the checks keep.
-    #[allow(dead_code, reason = "checks that need it come next")]
     pub(super) fn rows(&self) -> usize {
-        STORE.1.scan(crate::store::Family::Checks, &self.log.to_be_bytes(), 1_000_000).unwrap().len()
+        self.all_rows().len()
+    }
+
+    /// The bytes of the longest of them.
+    pub(super) fn longest_row(&self) -> usize {
+        self.all_rows().iter().map(|(_, row)| row.len()).max().unwrap_or(0)
+    }
+
+    fn all_rows(&self) -> Vec<crate::store::Row> {
+        STORE.1.scan(crate::store::Family::Checks, &self.log.to_be_bytes(), 1_000_000).unwrap()
+    }
+
+    pub(super) fn store(&self) -> &'static Store {
+        &STORE.1
     }
 }
 

@@ -1,0 +1,337 @@
+//! Direct awards to one party, again and again.
+//!
+//! **Finds** issuers that have awarded to one party without a competition at least `award_count` times within `award_within`, by the days of
+//! the decisions. An award is direct by its kind, by its outcome, or by the procurement method of its OCDS release. Gone when the last of
+//! them is as long ago.
+//!
+//! **Why somebody does that**: a contract is cut into pieces, each of which may be given away without asking anybody else.
+//!
+//! **False alarms**: the one supplier of a thing there is; framework agreements whose orders are published as awards.
+//!
+//! A party is known by its number in a register, or by its name without case, punctuation and legal form. What takes the place of an earlier
+//! decision is not a further award. Parties that are sealed cannot be told from each other, and are not counted.
+
+use decision::types::{Decision, KindPattern, Party};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tlog::printable::Printable;
+
+use super::settings::{Settings, seconds};
+use super::{DAY, day, deadlines, decision, encode, read};
+use crate::check::{Check, Judged, Outcome, Rows};
+use crate::finding::{Code, Raised};
+use crate::store::StoreError;
+
+pub(super) struct RepeatedAwards {
+    awards: Vec<KindPattern>,
+    direct: Vec<KindPattern>,
+    outcomes: Vec<String>,
+    roles: Vec<String>,
+    count: usize,
+    within: i64,
+}
+
+/// What one issuer has awarded directly to one party: key `p`, the first half of the SHA-256 of both.
+#[derive(Default, Serialize, Deserialize)]
+struct Awards {
+    issuer: Box<str>,
+    party: Box<str>,
+    /// The last ones, by the day of the decision.
+    last: Vec<(i64, u64)>,
+    is_open: bool,
+}
+
+/// As many as can be too many.
+const MAX_AWARDS: usize = 50;
+
+/// The most parties of one decision that are counted.
+const MAX_PARTIES: usize = 16;
+
+impl RepeatedAwards {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let section = &settings.0;
+        let lower = |words: &[String]| words.iter().map(|word| word.to_lowercase()).collect();
+        RepeatedAwards {
+            awards: section.award_kinds.clone(),
+            direct: section.direct_award_kinds.clone(),
+            outcomes: lower(&section.direct_award_outcomes),
+            roles: lower(&section.award_roles),
+            count: usize::try_from(section.award_count).unwrap_or(usize::MAX),
+            within: seconds(section.award_within),
+        }
+    }
+
+    fn is_direct(&self, decision: &Decision, line: &str) -> bool {
+        let is_of = |kinds: &[KindPattern]| kinds.iter().any(|pattern| pattern.matches(&decision.kind));
+        if is_of(&self.direct) {
+            return true;
+        }
+        // In canonical JSON a member has one spelling, and within a text the quotation marks would be escaped.
+        let by_release = || decision.data.is_some() && line.contains(r#""procurementMethod":"direct""#);
+        is_of(&self.awards) && (self.outcomes.contains(&decision.outcome.as_str().to_lowercase()) || by_release())
+    }
+
+    fn award(
+        &self,
+        rows: &mut Rows<'_, '_>,
+        key: &[u8],
+        mut awards: Awards,
+        day: i64,
+        index: u64,
+        out: &mut Outcome,
+    ) -> Result<(), StoreError> {
+        let place = awards.last.partition_point(|award| *award <= (day, index));
+        awards.last.insert(place, (day, index));
+        if awards.last.len() > MAX_AWARDS {
+            awards.last.remove(0);
+        }
+        let close = |window: &&[(i64, u64)]| (window[window.len() - 1].0 - window[0].0).saturating_mul(DAY) <= self.within;
+        let cluster = awards.last.windows(self.count).rev().find(close);
+        if let Some(cluster) = cluster.filter(|_| !awards.is_open) {
+            out.raise(awards.raised(cluster));
+            deadlines::set(rows, self.ends(cluster[cluster.len() - 1].0), key)?;
+            awards.is_open = true;
+        }
+        rows.put(key, encode(&awards));
+        Ok(())
+    }
+
+    /// When an award of this day is so long ago that it does not count any more.
+    fn ends(&self, day: i64) -> i64 {
+        ((day + 1) * DAY).saturating_add(self.within)
+    }
+}
+
+impl Check for RepeatedAwards {
+    fn name(&self) -> &'static str {
+        "awards"
+    }
+
+    fn entry(&self, rows: &mut Rows<'_, '_>, entry: &Judged<'_>, out: &mut Outcome) -> Result<(), StoreError> {
+        let (Some(decision), Some(statement)) = (decision(entry), entry.statement) else { return Ok(()) };
+        let replaces = entry.related.iter().any(|related| related.rel.is_succession());
+        if replaces || decision.parties.is_empty() || !self.is_direct(decision, statement.line()) {
+            return Ok(());
+        }
+        let is_awarded = |party: &&Party| self.roles.contains(&party.role.as_str().to_lowercase());
+        let mut parties: Vec<(String, &str)> = decision.parties.iter().filter(is_awarded).filter_map(identify).collect();
+        parties.sort_unstable();
+        parties.dedup_by(|one, other| one.0 == other.0);
+        for (identity, party) in parties.into_iter().take(MAX_PARTIES) {
+            let key = key(decision.issuer.as_str(), &identity);
+            let awards = match read::<Awards>(rows, &key)? {
+                Some(awards) => awards,
+                None => {
+                    let party = Printable(party).to_string().into();
+                    Awards { issuer: decision.issuer.as_str().into(), party, ..Awards::default() }
+                }
+            };
+            self.award(rows, &key, awards, day(&decision.decided), entry.index.as_u64(), out)?;
+        }
+        Ok(())
+    }
+
+    fn tick(&self, rows: &mut Rows<'_, '_>, now: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
+        let now = now.as_second();
+        deadlines::due(rows, now, |rows, key| {
+            let Some(mut awards) = read::<Awards>(rows, key)?.filter(|awards| awards.is_open) else { return Ok(()) };
+            // Further awards since keep it open.
+            let ends = awards.last.last().map_or(now, |(day, _)| self.ends(*day));
+            if ends > now {
+                return deadlines::set(rows, ends, key);
+            }
+            awards.is_open = false;
+            out.clear(Code::REPEATED_AWARD, awards.subject());
+            rows.put(key, encode(&awards));
+            Ok(())
+        })
+    }
+}
+
+impl Awards {
+    fn subject(&self) -> String {
+        format!("{} to {}", self.issuer, self.party)
+    }
+
+    fn raised(&self, cluster: &[(i64, u64)]) -> Raised {
+        let date = |award: &(i64, u64)| super::moment(award.0.saturating_mul(DAY)).to_string().chars().take(10).collect::<String>();
+        let (first, last) = (&cluster[0], &cluster[cluster.len() - 1]);
+        let text = format!(
+            "{} has awarded to {:?} without a competition {} times from {} to {}.",
+            self.issuer,
+            self.party,
+            cluster.len(),
+            date(first),
+            date(last)
+        );
+        let mut indexes: Vec<u64> = cluster.iter().map(|(_, index)| *index).collect();
+        indexes.sort_unstable();
+        Raised::new(Code::REPEATED_AWARD, &*self.issuer, self.subject(), text).at(indexes)
+    }
+}
+
+/// What a party is known by, and what it is called.
+fn identify(party: &Party) -> Option<(String, &str)> {
+    let name = party.name.as_ref().map(|name| name.as_str());
+    match (&party.id, name) {
+        (Some(id), name) => Some((format!("id {}", id.as_str().trim().to_lowercase()), name.unwrap_or(id.as_str()))),
+        (None, Some(name)) => Some((format!("name {}", plain(name)), name)),
+        (None, None) => None,
+    }
+}
+
+/// Words that say what a company is by law, and not which one it is.
+const LEGAL_FORMS: &[&str] = &[
+    "ab",
+    "ag",
+    "aps",
+    "as",
+    "bv",
+    "co",
+    "company",
+    "corp",
+    "corporation",
+    "doo",
+    "eood",
+    "gmbh",
+    "inc",
+    "incorporated",
+    "kft",
+    "kg",
+    "lda",
+    "limited",
+    "llc",
+    "llp",
+    "ltd",
+    "mbh",
+    "nv",
+    "ood",
+    "oy",
+    "plc",
+    "pty",
+    "sa",
+    "sarl",
+    "sas",
+    "se",
+    "sia",
+    "sl",
+    "spa",
+    "sro",
+    "srl",
+    "uab",
+];
+
+/// A name without case, punctuation and legal form; all of it if nothing else is in it.
+fn plain(name: &str) -> String {
+    // "S.A." and "S A" are one word each way only if the points go first.
+    let lower: String = name.to_lowercase().chars().filter(|c| !matches!(c, '.' | '\'' | '’')).collect();
+    let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
+    let own: Vec<&str> = words.iter().copied().filter(|word| !LEGAL_FORMS.contains(word)).collect();
+    if own.is_empty() { words.join(" ") } else { own.join(" ") }
+}
+
+fn key(issuer: &str, identity: &str) -> Vec<u8> {
+    let hash = tlog::Hash::sha256(format!("{issuer}\0{identity}").as_bytes());
+    [b"p".as_slice(), &hash.as_bytes()[..16]].concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::super::testing::{World, with};
+    use super::*;
+
+    const ISSUER: &str = "works.example";
+
+    fn award(world: &World, seq: u64, party: Value, decided: &str) -> Value {
+        let decision = with(world.decision(ISSUER, "2026", seq), "kind", "procurement.award".into());
+        let decision = with(with(decision, "outcome", "direct-award".into()), "parties", json!([party]));
+        with(decision, "decided", decided.into())
+    }
+
+    fn supplier(name: &str) -> Value {
+        json!({"role": "Supplier", "name": name})
+    }
+
+    #[test]
+    fn the_third_direct_award_to_one_party_within_the_time_is_found() {
+        let mut world = World::new("");
+        for (seq, name, decided, found) in [
+            (1, "Quayside Works Ltd.", "2025-03-01", 0),
+            (2, "Other Works Ltd.", "2025-04-01", 0),
+            (3, "QUAYSIDE WORKS, LIMITED", "2025-06-01", 0),
+            (4, "Quayside Works Ltd.", "2026-03-02", 0), // 366 days after the first
+            (5, "Quayside Works Ltd.", "2026-02-01", 1), // published late: three from June to March
+            (6, "Quayside Works Ltd.", "2026-02-02", 1),
+        ] {
+            let award = award(&world, seq, supplier(name), decided);
+            world.publish(award);
+            assert_eq!(world.found(&Code::REPEATED_AWARD).len(), found, "{seq}");
+        }
+        let raised = world.one(&Code::REPEATED_AWARD);
+        assert_eq!((raised.group.as_str(), raised.indexes.as_slice()), (ISSUER, &[2, 3, 4][..]));
+        assert!(raised.text.contains("3 times from 2025-06-01 to 2026-03-02"), "{}", raised.text);
+        assert_eq!(world.at("2027-03-02T23:59:59Z").tick().found(&Code::REPEATED_AWARD).len(), 1);
+        assert_eq!(world.at("2027-03-03T00:00:00Z").tick().found(&Code::REPEATED_AWARD).len(), 0);
+    }
+
+    #[test]
+    fn only_direct_awards_to_the_same_party_count() {
+        let direct = json!({"schema": "https://standard.open-contracting.org/1.1/en/release-schema.json", "tender": {"procurementMethod": "direct"}});
+        let quoted = json!({"schema": "x", "title": r#"","procurementMethod":"direct","#});
+        let release = |data: &Value| (vec![("outcome", "awarded".into()), ("data", data.clone())], supplier("A B"));
+        for (members, party, found) in [
+            (vec![], supplier("A B"), 1),
+            (vec![("outcome", "awarded".into())], supplier("A B"), 0),
+            (release(&direct).0, release(&direct).1, 1),
+            (release(&quoted).0, release(&quoted).1, 0),
+            (vec![("kind", "procurement.direct-award".into()), ("outcome", "x".into())], supplier("A B"), 1),
+            (vec![("kind", "planning.permit".into())], supplier("A B"), 0),
+            (vec![], json!({"role": "loser", "name": "A B"}), 0),
+            (vec![], json!({"role": "supplier", "_sd": ["AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"]}), 0),
+        ] {
+            let mut world = World::new("");
+            for seq in 1..=3 {
+                let decision = award(&world, seq, party.clone(), "2026-03-01");
+                world.publish(members.iter().fold(decision, |decision, (name, value)| with(decision, name, value.clone())));
+            }
+            assert_eq!(world.found(&Code::REPEATED_AWARD).len(), found, "{members:?} {party}");
+        }
+    }
+
+    #[test]
+    fn parties_are_known_by_their_number_and_corrections_are_no_awards() {
+        let mut world = World::new("");
+        for seq in 1..=3 {
+            let other = award(&world, seq, json!({"role": "supplier", "name": "A B", "id": format!("NMR-{seq}")}), "2026-03-01");
+            world.publish(other);
+        }
+        assert_eq!(world.found(&Code::REPEATED_AWARD), [""; 0]);
+        for (seq, rel) in [(4, "corrects"), (5, "supersedes")] {
+            let next = award(&world, seq, json!({"role": "supplier", "id": "nmr-1"}), "2026-03-01");
+            let next = world.relating(next, &[(rel, 0)]);
+            world.publish(next);
+        }
+        assert_eq!(world.found(&Code::REPEATED_AWARD), [""; 0]);
+        for seq in [6, 7] {
+            let next = award(&world, seq, json!({"role": "supplier", "name": "\u{202e}<b>", "id": "nmr-1"}), "2026-03-01");
+            world.publish(next);
+        }
+        assert_eq!(world.one(&Code::REPEATED_AWARD).subject, "works.example to A B");
+    }
+
+    #[test]
+    fn a_name_is_the_same_in_its_spellings() {
+        for (name, plain_name) in [
+            ("Quayside Works Ltd.", "quayside works"),
+            ("QUAYSIDE  WORKS, LIMITED", "quayside works"),
+            ("Hafen-Bau GmbH & Co. KG", "hafen bau"),
+            ("Obras S.A.", "obras"),
+            ("S.A.", "sa"),
+            ("Ægir's Works ApS", "ægirs works"),
+        ] {
+            assert_eq!(plain(name), plain_name);
+        }
+    }
+}
