@@ -160,7 +160,10 @@ fn rules_that_make_no_sense_are_refused_by_name_and_place() {
     for (lines, says) in [
         ("", "`when` of the rule r cannot be used: it is empty"),
         ("when = 'statement.kind ='", "`when` of the rule r cannot be used: at line 1, column"),
-        ("when = 'statement.kin == 1'", "`when` of the rule r cannot be used: at column 10: a statement has no field `kin`"),
+        (
+            "when = 'statement.kin == 1'",
+            "`when` of the rule r cannot be used: at column 10: a statement has no field `kin` (perhaps `kind`)",
+        ),
         (
             "when = 'true'\ntext = '{subjekt}'",
             "`text` of the rule r cannot be used: there is no field {subjekt}; there are {subject}, {issuer}",

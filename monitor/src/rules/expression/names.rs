@@ -13,10 +13,10 @@ use super::functions::FUNCTIONS;
 #[non_exhaustive]
 pub enum NameError {
     /// A variable.
-    #[error("there is no variable `{0}`; there are {list}", list = VARIABLES.join(", "))]
+    #[error("there is no variable `{0}`{maybe}; there are {list}", maybe = perhaps(.0, &VARIABLES), list = VARIABLES.join(", "))]
     Variable(Box<str>),
     /// A field.
-    #[error("{of} has no field `{field}`; it has {list}; a field beyond these can be asked for as [\"{field}\"]", list = known.join(", "))]
+    #[error("{of} has no field `{field}`{maybe}; it has {list}; a field beyond these can be asked for as [\"{field}\"]", maybe = perhaps(.field, .known), list = known.join(", "))]
     Field {
         /// Of what.
         of: &'static str,
@@ -26,7 +26,11 @@ pub enum NameError {
         known: &'static [&'static str],
     },
     /// A function.
-    #[error("there is no function `{0}`; there are {list}, and the forms has, in, all, exists, exists_one, map and filter", list = FUNCTIONS.join(", "))]
+    #[error(
+        "there is no function `{0}`{maybe}; there are {list}, and the forms has, in, all, exists, exists_one, map and filter",
+        maybe = perhaps(.0, &FUNCTIONS),
+        list = FUNCTIONS.join(", ")
+    )]
     Function(Box<str>),
 }
 
@@ -224,4 +228,24 @@ fn appends(step: Option<&IdedExpr>, variable: &str) -> bool {
         Some(Expr::List(list)) => matches!(&list.elements[..], [one] if matches!(&one.expr, Expr::Ident(name) if name == variable)),
         _ => false,
     }
+}
+
+/// What may have been meant by a name that is not there.
+fn perhaps(name: &str, known: &[&str]) -> String {
+    let nearest = known.iter().map(|known| (distance(name, known), known)).min();
+    nearest.filter(|(distance, _)| *distance <= 2).map(|(_, nearest)| format!(" (perhaps `{nearest}`)")).unwrap_or_default()
+}
+
+/// How many letters are to be put in, left out or exchanged to make one word of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut corner = std::mem::replace(&mut row[0], i + 1);
+        for (j, b) in other.bytes().enumerate() {
+            let changed = corner + usize::from(a != b);
+            corner = row[j + 1];
+            row[j + 1] = changed.min(corner + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
 }

@@ -101,10 +101,13 @@ fn what_cannot_be_applied_says_why() {
 #[test]
 fn names_that_are_not_there_are_told_with_those_that_are() {
     for (source, says) in [
-        ("statment.kind == 'x'", "column 1: there is no variable `statment`; there are statement, log, index, published, refused"),
-        ("statement.ammount.value == '1'", "a statement has no field `ammount`; it has type, log"),
-        ("statement.amount.vlaue == '1'", "an amount has no field `vlaue`; it has value, currency"),
-        ("statement.parties.exists(p, p.nmae == 'x')", "a party has no field `nmae`; it has role, name, id"),
+        (
+            "statment.kind == 'x'",
+            "column 1: there is no variable `statment` (perhaps `statement`); there are statement, log, index, published, refused",
+        ),
+        ("statement.ammount.value == '1'", "a statement has no field `ammount` (perhaps `amount`); it has type, log"),
+        ("statement.amount.vlaue == '1'", "an amount has no field `vlaue` (perhaps `value`); it has value, currency"),
+        ("statement.parties.exists(p, p.nmae == 'x')", "a party has no field `nmae` (perhaps `name`); it has role, name, id"),
         ("statement.parties[0].nmae == 'x'", "a party has no field `nmae`"),
         ("statement.parties.filter(p, has(p.id))[0].nmae == 'x'", "a party has no field `nmae`"),
         ("statement['place'].adress == 'x'", "a place has no field `adress`"),
