@@ -39,6 +39,7 @@
 //! | [`feed`] | the newest alerts for feed readers |
 //! | [`stream`] | events as they come, for programs |
 //! | [`search`] | full-text search over what was read |
+//! | [`export`] | findings and decisions as files |
 //! | [`http`] | what the monitor answers: a page, JSON, a feed, heads |
 
 mod api;
@@ -50,6 +51,7 @@ pub mod clock;
 pub mod config;
 pub mod documents;
 pub mod evidence;
+pub mod export;
 pub mod feed;
 pub mod finding;
 pub mod findings;

@@ -152,7 +152,7 @@ impl LogState {
     }
 
     /// Writes it into a batch.
-    pub(crate) fn write(&self, txn: &mut Txn<'_>) {
+    pub fn write(&self, txn: &mut Txn<'_>) {
         let row = LogRow {
             origin: self.origin.clone(),
             size: self.size.as_u64(),

@@ -129,7 +129,7 @@ impl Search {
 #[cfg(not(feature = "search"))]
 impl Search {
     /// Nothing.
-    pub(crate) fn indexed(&self, _log: u32) -> Option<u64> {
+    pub fn indexed(&self, _log: u32) -> Option<u64> {
         None
     }
 

@@ -76,9 +76,9 @@ fn row(api: &Api, log: &LogState, out: &mut String) -> Result<(), Problem> {
     let head = log.head.as_ref().map(|head| head.checkpoint().size().as_u64());
     let behind = head.map_or("no head yet".to_owned(), |head| head.saturating_sub(log.size.as_u64()).to_string());
     let seen = log.head_seen.map_or_else(String::new, |seen| format!("{seen:.0}"));
-    let written = write!(
+    let written = writeln!(
         out,
-        "<tr><td><a href=\"/api/v1/logs/{hash}\">{origin}</a></td><td>{size}</td><td>{behind}</td><td>{seen}</td><td>{open}</td></tr>\n",
+        "<tr><td><a href=\"/api/v1/logs/{hash}\">{origin}</a></td><td>{size}</td><td>{behind}</td><td>{seen}</td><td>{open}</td></tr>",
         hash = origin_hash(&log.origin),
         origin = escaped(&log.origin),
         size = log.size,
@@ -92,9 +92,9 @@ fn item(finding: &Finding, out: &mut String) {
     let class = if finding.severity >= Severity::Error { " class=\"bad\"" } else { "" };
     let evidence =
         finding.evidence.as_ref().map_or_else(String::new, |file| format!(" <a href=\"/evidence/{}\">Evidence</a>", escaped(file)));
-    let written = write!(
+    let written = writeln!(
         out,
-        "<li{class}><a href=\"/api/v1/findings/{id}\">{title}</a> ({severity}, <code>{code}</code>, {found:.0})<br>{log}: {text}{evidence}</li>\n",
+        "<li{class}><a href=\"/api/v1/findings/{id}\">{title}</a> ({severity}, <code>{code}</code>, {found:.0})<br>{log}: {text}{evidence}</li>",
         id = finding.id,
         title = escaped(finding.code.title()),
         severity = finding.severity,

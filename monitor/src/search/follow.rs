@@ -88,8 +88,8 @@ impl Search {
         self.open.read().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
 
-    /// How many entries of a log can be searched.
-    pub(crate) fn indexed(&self, log: u32) -> Option<u64> {
+    /// How many entries of the log with this number can be searched; `None` while the index is not open.
+    pub fn indexed(&self, log: u32) -> Option<u64> {
         self.open().map(|open| open.progress.of(log))
     }
 
