@@ -3,6 +3,7 @@
 //! Invariant: a parameter that means nothing is an error and not ignored, so that nobody takes all findings for those that they asked for.
 //! Each request reads a bounded number of rows; longer lists come in pages, each with the `cursor` of the next.
 
+mod alerts;
 mod board;
 mod decisions;
 mod findings;
@@ -18,6 +19,8 @@ use tlog::{Hash, LeafIndex};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
+use crate::alert::Mutes;
+use crate::clock::Clock;
 use crate::finding::FindingId;
 use crate::http::Problem;
 use crate::logs::LogState;
@@ -37,6 +40,8 @@ pub(crate) struct Api {
     pub(crate) store: Arc<Store>,
     search: Arc<Search>,
     pub(crate) board: Arc<Board>,
+    mutes: Mutes,
+    clock: Clock,
     reads: Arc<Semaphore>,
 }
 
@@ -47,6 +52,7 @@ pub(crate) enum Resource {
     Log(Hash),
     Findings,
     Finding(FindingId),
+    Alerts,
     Search,
     Decision(Hash, LeafIndex),
     Issuers,
@@ -57,6 +63,7 @@ impl Resource {
         match path {
             "logs" => Some(Resource::Logs),
             "findings" => Some(Resource::Findings),
+            "alerts" => Some(Resource::Alerts),
             "search" => Some(Resource::Search),
             "issuers" => Some(Resource::Issuers),
             path => {
@@ -74,8 +81,8 @@ impl Resource {
 }
 
 impl Api {
-    pub(crate) fn new(store: Arc<Store>, search: Arc<Search>) -> Self {
-        Api { store, search, board: Arc::default(), reads: Arc::new(Semaphore::new(READS)) }
+    pub(crate) fn new(store: Arc<Store>, search: Arc<Search>, mutes: Mutes, clock: Clock) -> Self {
+        Api { store, search, board: Arc::default(), mutes, clock, reads: Arc::new(Semaphore::new(READS)) }
     }
 
     /// The JSON of a resource.
@@ -89,6 +96,7 @@ impl Api {
             Resource::Log(hash) => api.log(&hash, parameters),
             Resource::Findings => api.findings(parameters),
             Resource::Finding(id) => api.finding(id, parameters),
+            Resource::Alerts => api.alerts(parameters),
             Resource::Decision(hash, index) => api.decision(&hash, index, parameters),
             Resource::Issuers => api.issuers(parameters),
             Resource::Search => Err(Problem::NotFound),
@@ -163,6 +171,7 @@ mod tests {
             (format!("logs/{hash}"), Resource::Log(hash)),
             ("findings".to_owned(), Resource::Findings),
             (format!("findings/{id}"), Resource::Finding(id)),
+            ("alerts".to_owned(), Resource::Alerts),
             ("search".to_owned(), Resource::Search),
             (format!("decisions/{hash}/0"), Resource::Decision(hash, LeafIndex::new(0))),
             ("issuers".to_owned(), Resource::Issuers),

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 use monitor::alert::{self, DeliveryId, MuteId};
 use monitor::finding::Severity;
 
@@ -34,6 +35,7 @@ pub(crate) enum Command {
     Mutes(Mutes),
     Deliveries(Deliveries),
     Requeue(Requeue),
+    Export(Export),
 }
 
 /// Makes a state directory, and a configuration file to begin with.
@@ -233,4 +235,50 @@ pub(crate) struct Requeue {
 fn severity(text: &str) -> Result<Severity, String> {
     let named = Severity::ALL.into_iter().find(|severity| severity.name() == text);
     named.ok_or_else(|| "write info, notice, warning, error or critical".to_owned())
+}
+
+/// Writes findings or decisions for other programs, also while the monitor runs.
+///
+/// Columns of a table, and members of a line of JSON, keep their names and order; new ones come at the end. Findings come in the order in which
+/// they were found, decisions and annotations in the order of their logs.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example: acta-monitor export findings --state /var/lib/acta-monitor --format csv --since 2026-03-01T00:00:00Z > findings.csv"
+)]
+pub(crate) struct Export {
+    /// What to write
+    pub(crate) what: ExportWhat,
+    /// Where the monitor keeps what it knows
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state: PathBuf,
+    /// As lines of JSON, or as a table
+    #[arg(long, default_value = "jsonl")]
+    pub(crate) format: ExportFormat,
+    /// Only what is of the log with this origin
+    #[arg(long, value_name = "ORIGIN")]
+    pub(crate) log: Option<String>,
+    /// Only what was found, or published, at this time or later, as 2026-03-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    pub(crate) since: Option<Timestamp>,
+    /// Where to write it; standard output if this is left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportWhat {
+    /// What the monitor found
+    Findings,
+    /// What issuers published: decisions and annotations
+    Decisions,
+}
+
+/// How it is written.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum ExportFormat {
+    /// An object of JSON in each line
+    Jsonl,
+    /// A table
+    Csv,
 }

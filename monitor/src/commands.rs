@@ -3,6 +3,7 @@
 mod audit_receipt;
 mod check;
 mod codes;
+mod export;
 mod init;
 mod mute;
 
@@ -28,6 +29,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Mutes(args) => mute::mutes(&args),
         Command::Deliveries(args) => mute::deliveries(&args),
         Command::Requeue(args) => mute::requeue(&args),
+        Command::Export(args) => export::export(&args),
     }
 }
 

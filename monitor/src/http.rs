@@ -36,7 +36,7 @@ use serving::listener::{self, Clients};
 use serving::{body, proxy};
 use tlog::Hash;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -48,7 +48,7 @@ use crate::clock::Clock;
 use crate::search::Search;
 use crate::store::Store;
 use crate::stream::Streams;
-use crate::{evidence, feed, heads};
+use crate::{evidence, feed, views};
 
 pub(crate) use self::problem::Problem;
 
@@ -82,8 +82,6 @@ pub struct Parts {
     pub clock: Clock,
     /// What is counted; see [`metrics()`].
     pub metrics: HttpMetrics,
-    /// Closes when the monitor shall stop, so that answers that go on come to an end.
-    pub shutdown: watch::Receiver<()>,
 }
 
 /// What all requests to one monitor share.
@@ -161,7 +159,7 @@ impl Site {
     /// Puts it together.
     pub fn new(parts: Parts) -> Self {
         Site {
-            api: Api::new(Arc::clone(&parts.store), Arc::clone(&parts.search)),
+            api: Api::new(Arc::clone(&parts.store), Arc::clone(&parts.search), parts.mutes.clone(), parts.clock.clone()),
             limiter: parts.settings.limit.map(Limiter::new),
             requests: Semaphore::new(parts.settings.max_requests.min(Semaphore::MAX_PERMITS)),
             parts,
@@ -228,7 +226,7 @@ impl Site {
     async fn gossip(&self, log: Hash) -> Result<Vec<u8>, Problem> {
         let head = self.api.read(move |api| {
             let log = api.log_of(&log)?;
-            Ok(heads::newest(&heads::all(&api.store, log.number)?).map(|seen| seen.head.signed().to_bytes()))
+            Ok(views::gossip(&api.store, log.number)?)
         });
         head.await?.ok_or(Problem::NoHead)
     }

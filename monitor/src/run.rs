@@ -165,7 +165,6 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
         url: config.alerts.url.clone(),
         clock,
         metrics: http_metrics,
-        shutdown: stopping.clone(),
     };
     let served = tokio::spawn(http::serve(Arc::new(Site::new(site)), public, tls, until_closed(stopping)));
     let failed = tokio::select! {

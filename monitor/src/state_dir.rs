@@ -107,6 +107,14 @@ impl StateDir {
         Ok(OpenState { store: Arc::new(Store::open(&self.db(), options)?), _lock: lock })
     }
 
+    /// Opens what is there for reading only, as it is now, also while a monitor works on it. Nothing can be written to such a store.
+    pub fn look(&self, options: StoreOptions) -> Result<Store, StateError> {
+        if !Store::is_present(&self.db()) {
+            return Err(StateError::None(self.root.clone()));
+        }
+        Ok(Store::open_to_read(&self.db(), options)?)
+    }
+
     /// Opens what is there, or begins anew in a directory that is empty or not there yet.
     pub fn open_or_create(&self, options: StoreOptions) -> Result<OpenState, StateError> {
         if Store::is_present(&self.db()) {
@@ -150,6 +158,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
     use super::*;
+    use crate::store::Family;
 
     #[test]
     fn a_directory_is_made_once_and_opened_by_one_process_at_a_time() {
@@ -159,6 +168,7 @@ mod tests {
         assert!(!state.root().exists(), "looking makes nothing");
         let open = state.open_or_create(StoreOptions::default()).unwrap();
         assert!(matches!(state.open_or_create(StoreOptions::default()), Err(StateError::Lock(LockError::Held { .. }))));
+        assert_eq!(state.look(StoreOptions::default()).unwrap().scan(Family::Logs, &[], 1).unwrap(), []);
         drop(open);
         state.open(StoreOptions::default()).unwrap();
     }

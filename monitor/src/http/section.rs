@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serving::address::AddressRange;
-use serving::config::{ConfigError, at_most, connections, headers, limit, nonzero, positive, span};
+use serving::config::{ConfigError, connections, headers, limit, nonzero, positive, span};
 use serving::limits::Limit;
 use serving::listener::Bounds;
 use serving::proxy::{ForwardedHeader, Proxies};
@@ -28,8 +28,6 @@ pub struct Section {
     pub max_requests: u32,
     /// Connections at once of one client address; 0: no limit of its own.
     pub max_connections_per_client: u32,
-    /// Clients that follow `/events` at once.
-    pub max_followers: u32,
     /// From connecting to the end of the first request's headers, and of the headers of each later one.
     pub header_timeout: Span,
     /// From the headers to the answer.
@@ -66,8 +64,6 @@ pub struct Settings {
     pub max_connections_per_client: u32,
     /// Addresses for which that limit does not hold: this machine, and the trusted proxies.
     pub many_connections: Vec<AddressRange>,
-    /// Clients that follow `/events` at once.
-    pub max_followers: usize,
     /// From the headers to the answer.
     pub answer_timeout: Duration,
     /// How many requests one client may send, if that is limited.
@@ -76,13 +72,9 @@ pub struct Settings {
     pub proxies: Proxies,
 }
 
-/// No more clients that follow than this, as for connections: each takes one.
-const MAX_FOLLOWERS: u64 = 1_000_000;
-
 impl Section {
     /// Checks every value.
     pub fn validate(self) -> Result<Settings, ConfigError> {
-        at_most("http.max_followers", self.max_followers.into(), MAX_FOLLOWERS)?;
         let many_connections = AddressRange::LOOPBACK.into_iter().chain(self.trusted_proxies.iter().copied()).collect();
         let bounds = Bounds {
             connections: connections(self.max_connections)?,
@@ -99,7 +91,6 @@ impl Section {
             max_requests: positive("http.max_requests", self.max_requests)?,
             max_connections_per_client: self.max_connections_per_client,
             many_connections,
-            max_followers: usize::try_from(self.max_followers).unwrap_or(usize::MAX),
             answer_timeout: span("http.answer_timeout", self.answer_timeout)?,
             limit: limit(self.requests_per_second, ("http.requests_burst", self.requests_burst), ("http.addresses", self.addresses))?,
             proxies: Proxies { trusted: self.trusted_proxies, header: self.forwarded_header },
@@ -116,7 +107,6 @@ impl Default for Section {
             max_headers: ByteSize(16 << 10),
             max_requests: 1024,
             max_connections_per_client: 64,
-            max_followers: 256,
             header_timeout: Span::seconds(10),
             answer_timeout: Span::seconds(30),
             idle_timeout: Span::seconds(75),

@@ -3,6 +3,7 @@
 mod openapi;
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use prometheus::Registry;
@@ -10,12 +11,14 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 use super::*;
+use crate::alert::{self, MuteDir, NewMute};
 use crate::check::Outcome;
 use crate::finding::{Code, Raised};
 use crate::stored_log::{self, StoredLog, key};
-use crate::{alert, findings, search};
+use crate::{findings, search};
 
 /// What strangers may write.
 const HOSTILE: &str = "<script>alert(1)</script> \"'&{findings}\u{202e}";
@@ -72,7 +75,7 @@ fn world() -> (TempDir, Arc<Store>, StoredLog) {
     };
     let mut outcome = Outcome::default();
     outcome.raise(Raised::new(Code::GAP, "planning.example", "2026/9", format!("Missing: {HOSTILE}")).at([3, 4]));
-    outcome.raise(Raised::new(Code::GAP, "planning.example", "2026/10", "Missing."));
+    outcome.raise(Raised::new(Code::GAP, "harbour.example", "2026/10", "Missing."));
     say(0, outcome);
     let mut outcome = Outcome::default();
     outcome.clear(Code::GAP, "2026/10");
@@ -88,23 +91,35 @@ async fn run(change: impl FnOnce(&mut Settings)) -> Running {
     change(&mut settings);
     let search = Arc::new(Search::new(dir.path().join("search"), search::Settings::default()));
     let (stop, shutdown) = watch::channel(());
+    let (mutes, alert_metrics, clock) = (Mutes::default(), alert::Metrics::new(&Registry::new()).unwrap(), Clock::system());
+    let mute = NewMute {
+        codes: "log.*".parse().unwrap(),
+        log: None,
+        group: None,
+        up_to: None,
+        reason: "Known".into(),
+        until: Timestamp::MAX - Duration::from_secs(1),
+    };
+    MuteDir::of(dir.path()).add(&mute, clock.now()).unwrap();
+    let alerts = alert::Parts {
+        store: Arc::clone(&store),
+        settings: alert::Settings::default(),
+        state: dir.path().to_owned(),
+        mutes: mutes.clone(),
+        metrics: alert_metrics.clone(),
+        clock: clock.clone(),
+    };
+    tokio::spawn(alert::run(alerts, shutdown.clone()));
     let parts = Parts {
+        streams: Streams::new(Arc::clone(&store), mutes.clone(), alert_metrics, clock.clone(), shutdown.clone()),
+        mutes: mutes.clone(),
+        url: None,
+        clock,
         store: Arc::clone(&store),
         search: Arc::clone(&search),
         evidence: dir.path().join("evidence"),
         settings,
-        mutes: Mutes::default(),
-        streams: Streams::new(
-            Arc::clone(&store),
-            Mutes::default(),
-            alert::Metrics::new(&Registry::new()).unwrap(),
-            Clock::system(),
-            shutdown.clone(),
-        ),
-        url: None,
-        clock: Clock::system(),
         metrics: metrics(&Registry::new()).unwrap(),
-        shutdown: shutdown.clone(),
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
@@ -112,9 +127,12 @@ async fn run(change: impl FnOnce(&mut Settings)) -> Running {
     let mut stopping = shutdown;
     tokio::spawn(serve(Arc::new(Site::new(parts)), listener, None, async move { while stopping.changed().await.is_ok() {} }));
     let running = Running { address, log, hash: Hash::sha256(b"log.example"), dir, store, _stop: stop };
-    // The index comes up beside the listener.
+    // The index and the alerts come up beside the listener.
+    while alert::newest(&running.store, 10).unwrap().len() < 3 || mutes.all().is_empty() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
     while search.is_enabled() && search.indexed(0) != Some(u64::try_from(running.log.entries.len()).unwrap()) {
-        tokio::task::yield_now().await;
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     running
 }
@@ -246,6 +264,18 @@ async fn heads_and_evidence_are_given_to_others() {
 }
 
 #[tokio::test]
+async fn alerts_are_listed_with_how_they_stand_and_whether_they_are_muted() {
+    let running = run(|_| {}).await;
+    let alerts = running.get("/api/v1/alerts").await.json();
+    let of = |group: &str| alerts["alerts"].as_array().unwrap().iter().find(|alert| alert["group"] == group).unwrap().clone();
+    assert_eq!(
+        (&of("planning.example")["open"], &of("harbour.example")["open"], &of("")["muted"]["reason"]),
+        (&json!(1), &json!(0), &json!("Known"))
+    );
+    assert_eq!(running.get("/api/v1/alerts?state=resolved").await.json()["alerts"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn findings_are_selected_and_come_in_pages() {
     let running = run(|_| {}).await;
     let subjects = |reply: Reply| -> Vec<String> {
@@ -261,7 +291,7 @@ async fn findings_are_selected_and_come_in_pages() {
         ("?code=log.*", vec!["fork"]),
         ("?code=log.fork", vec!["fork"]),
         ("?code=process.*&state=open", vec!["2026/9"]),
-        ("?issuer=planning.example", vec!["2026/10", "2026/9"]),
+        ("?issuer=planning.example", vec!["2026/9"]),
         ("?index=4", vec!["2026/9"]),
         ("?log=other.example", vec![]),
         ("?since=2027-01-15T08:00:30Z", vec!["fork"]),

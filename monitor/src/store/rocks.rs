@@ -93,8 +93,11 @@ impl Db {
         Ok(Db { db: DB::open_cf_descriptors(&db_options(options), dir, families(options))? })
     }
 
+    /// All files are opened at once and stay open, since the process that writes may remove them.
     pub(super) fn open_to_read(dir: &Path, options: StoreOptions) -> Result<Self, StoreError> {
-        let db = Db { db: DB::open_cf_descriptors_read_only(&db_options(options), dir, families(options), false)? };
+        let mut made = db_options(options);
+        made.set_max_open_files(-1);
+        let db = Db { db: DB::open_cf_descriptors_read_only(&made, dir, families(options), false)? };
         db.of_this_format()?;
         Ok(db)
     }

@@ -179,6 +179,7 @@ fn addresses(hash: &Hash, finding: &str) -> Vec<(&'static str, String, Option<St
         ("/api/v1/logs/{hash}", format!("/api/v1/logs/{hash}"), Some(format!("/api/v1/logs/{unknown}"))),
         ("/api/v1/findings", "/api/v1/findings".into(), None),
         ("/api/v1/findings/{id}", format!("/api/v1/findings/{finding}"), Some(format!("/api/v1/findings/{}", "0".repeat(32)))),
+        ("/api/v1/alerts", "/api/v1/alerts".into(), None),
         ("/api/v1/search", "/api/v1/search".into(), None),
         ("/api/v1/decisions/{hash}/{index}", format!("/api/v1/decisions/{hash}/3"), Some(format!("/api/v1/decisions/{hash}/99"))),
         ("/api/v1/issuers", "/api/v1/issuers".into(), None),
@@ -229,8 +230,10 @@ async fn troubles(all: &[(&'static str, String, Option<String>)], seen: &mut See
     let broken = run(|_| {}).await;
     let written = broken.store.write(|txn| {
         txn.put(Family::Logs, 0_u32.to_be_bytes().to_vec(), b"{".to_vec());
-        for (key, _) in txn.scan(Family::Findings, &[], 100)? {
-            txn.put(Family::Findings, key, b"{".to_vec());
+        for family in [Family::Findings, Family::Alerts] {
+            for (key, _) in txn.scan(family, &[], 100)? {
+                txn.put(family, key, b"{".to_vec());
+            }
         }
         Ok::<_, StoreError>(())
     });
@@ -251,7 +254,7 @@ async fn troubles(all: &[(&'static str, String, Option<String>)], seen: &mut See
     }
     let (_dir, store) = stored_log::store();
     let settings = search::Settings { enabled: false, ..search::Settings::default() };
-    let without = Api::new(store, Arc::new(Search::new("/nowhere".into(), settings)));
+    let without = Api::new(store, Arc::new(Search::new("/nowhere".into(), settings)), Mutes::default(), Clock::system());
     let problem = without.answer(Resource::Search, None).await.unwrap_err();
     assert_eq!((problem.clone(), problem.answer().status().as_u16()), (Problem::NoSearch, 404));
     seen.statuses.insert(("/api/v1/search".into(), "404".into()));
