@@ -203,17 +203,10 @@ impl Client {
             if !response.status().is_redirection() || response.status() == StatusCode::NOT_MODIFIED {
                 return receive(response, request.limit, sink).await;
             }
-            let to = response.headers().get(LOCATION).and_then(|to| to.to_str().ok()).ok_or(OutsideError::Redirect)?;
-            let next = url.join(to).map_err(|_| OutsideError::Redirect)?;
-            let repeats = matches!(response.status(), StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
-            if left == 0 || (request.method != Method::GET && !repeats) {
-                return Err(OutsideError::Redirected { to: error::shown(&next) });
-            }
+            let location = response.headers().get(LOCATION).and_then(|to| to.to_str().ok());
+            let next = redirected(&url, response.status(), location, &request.method, left)?;
             left -= 1;
             let next = self.judge(next.as_str())?;
-            if url.scheme() == "https" && next.scheme() != "https" {
-                return Err(OutsideError::Downgraded);
-            }
             if next.origin() != url.origin() {
                 // They were meant for the one who was asked.
                 let kept = request.headers.remove(CONTENT_TYPE);
@@ -241,6 +234,19 @@ impl Client {
         let asked = if request.method == Method::POST { asked.body(request.body.clone()) } else { asked };
         asked.send().await.map_err(OutsideError::from_failure)
     }
+}
+
+/// Where a redirect leads, if it may be followed as far as it can be said by itself. `left` is how many more may be.
+fn redirected(from: &Url, status: StatusCode, location: Option<&str>, method: &Method, left: u8) -> Result<Url, OutsideError> {
+    let to = location.and_then(|to| from.join(to).ok()).ok_or(OutsideError::Redirect)?;
+    let repeats = matches!(status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+    if left == 0 || (*method != Method::GET && !repeats) {
+        return Err(OutsideError::Redirected { to: error::shown(&to) });
+    }
+    if from.scheme() == "https" && to.scheme() != "https" {
+        return Err(OutsideError::Downgraded);
+    }
+    Ok(to)
 }
 
 /// Reads a body. One that explains a refusal is cut where it is longer than what was asked for could be.

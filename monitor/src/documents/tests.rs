@@ -129,6 +129,19 @@ async fn what_strangers_name_within_our_own_network_is_not_asked() {
 }
 
 #[tokio::test]
+async fn a_host_that_asks_to_be_left_alone_is_left_alone() {
+    let server =
+        Server::start(|_| b"HTTP/1.1 503 Busy\r\nRetry-After: 3600\r\nContent-Length: 0\r\nConnection: close\r\n\r\n".to_vec()).await;
+    let mut looking = Looking::new(section());
+    looking.publish(&[document(&server.url("/plan"))]);
+    let asked_at = looking.seconds.load(Ordering::SeqCst);
+    let running = looking.start();
+    let first = |looking: &Looking| Queue::default().due(&looking.bench.store, Timestamp::MAX, 1, |_| true).unwrap().pop();
+    looking.until("it waits", |looking| first(looking).is_some_and(|due| due.job.tries == 1 && due.place.due == asked_at + 3600)).await;
+    running.abort();
+}
+
+#[tokio::test]
 async fn a_monitor_that_is_killed_while_it_looks_looks_again() {
     // Takes the connection, and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -126,6 +126,14 @@ async fn redirects_are_refused_unless_asked_for_and_each_is_judged() {
     assert_eq!(inner.asked(), 0);
 }
 
+#[test]
+fn a_redirect_never_leads_from_https_to_http() {
+    let to = |from: &str, location: &str| redirected(&Url::parse(from).unwrap(), StatusCode::FOUND, Some(location), &Method::GET, 1);
+    assert!(matches!(to("https://a.example/", "http://a.example/"), Err(OutsideError::Downgraded)));
+    assert_eq!(to("https://a.example/x", "//b.example/y").unwrap().as_str(), "https://b.example/y");
+    assert_eq!(to("http://a.example/", "https://a.example/").unwrap().as_str(), "https://a.example/");
+}
+
 #[tokio::test]
 async fn only_the_hosts_that_are_asked_are_asked_also_where_they_redirect_to() {
     let server = Server::start(|line| if line.contains("/away") { redirect(302, "http://b.example/") } else { ok("good") }).await;
