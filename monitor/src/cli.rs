@@ -28,6 +28,7 @@ pub(crate) enum Command {
     Serve(Serve),
     CheckConfig(CheckConfig),
     Check(Check),
+    Replay(Replay),
     AuditReceipt(AuditReceipt),
     Codes(Codes),
     Mute(Mute),
@@ -134,6 +135,17 @@ pub(crate) struct AuditReceipt {
     /// Each result as a line of JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// Judges all entries that are kept anew, by the rules and checks of the configuration as it is now. Fetches nothing.
+///
+/// What is found again stays as it was, and no alert of it is repeated; what is not found any more is resolved.
+#[derive(Debug, Args)]
+#[command(after_help = "Example: acta-monitor replay --config /etc/acta/acta-monitor.toml")]
+pub(crate) struct Replay {
+    /// The configuration file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: PathBuf,
 }
 
 /// Lists all kinds of findings with what they mean.

@@ -11,6 +11,7 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use monitor::config::{Config, ConfigError, File};
+use monitor::replay::Replayed;
 use monitor::run::run;
 use serving::program::{self, Addresses};
 
@@ -22,6 +23,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve(&args),
         Command::CheckConfig(args) => check_config(&args),
         Command::Check(args) => check::check(args),
+        Command::Replay(args) => replay(&args),
         Command::AuditReceipt(args) => audit_receipt::audit_receipt(&args),
         Command::Codes(args) => codes::codes(&args),
         Command::Mute(args) => mute::mute(&args),
@@ -62,5 +64,15 @@ fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {
         serving::tls::load(files)?;
     }
     println!("{} is in order", args.config.display());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replay(args: &cli::Replay) -> anyhow::Result<ExitCode> {
+    let config = load_config(&args.config)?;
+    config.messages.print()?;
+    for log in monitor::replay::replay(&config)? {
+        let Replayed { log, entries, opened, resolved } = log;
+        println!("{}: {entries} entries judged anew, {opened} new findings, {resolved} resolved", acta_client::terminal::line(&log));
+    }
     Ok(ExitCode::SUCCESS)
 }

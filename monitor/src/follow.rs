@@ -42,12 +42,15 @@ use crate::history::History;
 use crate::logs;
 use crate::metrics::LogMetrics;
 use crate::progress::Progress;
+use crate::replay;
 use crate::store::{Store, StoreError};
 use crate::timeline::{Timeline, head_time};
 
 use conditions::Conditions;
 use head::{Policies, Shown};
-use intake::{Chunk, Intake, IntakeError, Taken};
+use intake::{Chunk, IntakeError, Taken};
+
+pub(crate) use intake::{Intake, Rejudged};
 
 /// How many bundles are taken in at a time, at most: 4,096 entries.
 const BUNDLES_AT_ONCE: u64 = 16;
@@ -121,6 +124,9 @@ pub enum FollowError {
     /// Its address cannot be used.
     #[error(transparent)]
     Setup(#[from] FetchError),
+    /// What follows from its entries is not all there.
+    #[error("a replay of the log {0} was cut short: run `acta-monitor replay` again, with the configuration of this monitor")]
+    HalfReplayed(String),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -145,6 +151,9 @@ impl Follower {
             Options { concurrency: settings.parallel, authorities: parts.authorities, wait: Duration::from_secs(5), ..Options::default() };
         let source = Source::new(&settings.location, &options)?;
         let log = logs::register(&parts.store, &settings.origin)?;
+        if replay::is_unfinished(&parts.store, log.number)? {
+            return Err(FollowError::HalfReplayed(log.origin));
+        }
         let keys = settings.policy.log_keys();
         let now = parts.clock.now();
         let mut timeline = Timeline::default();
@@ -271,6 +280,7 @@ impl Follower {
         let known = heads::all(&store, number)?;
         let mut comparison = heads::judge(&History::new(&store, number, cursor), &known, &head, &self.keys)?;
         let mut earlier = signed;
+        let is_read = matches!(comparison, Comparison::Same | Comparison::Consistent);
         if let Comparison::Behind { .. } = comparison {
             let log = VerifiedLog::at(self.source.clone(), shown.head.clone());
             comparison = match newest.filter(|newest| newest.checkpoint().size() <= head.checkpoint().size()) {
@@ -286,7 +296,9 @@ impl Follower {
         }
         let mut out = Outcome::default();
         let standing = heads::report(&self.evidence, &comparison, earlier, signed, &heads::Source::Log, now, &mut out)?;
-        self.intake_mut().note(|log, txn| heads::settle(txn, log.number, signed.checkpoint(), standing), out)?;
+        // The entries that are kept have this very root.
+        let settled = if is_read && standing == Standing::Continues { Standing::Followed } else { standing };
+        self.intake_mut().note(|log, txn| heads::settle(txn, log.number, signed.checkpoint(), settled), out)?;
         Ok(match standing {
             Standing::Continues | Standing::Followed => Placed::Continues,
             Standing::Pending => Placed::Unknown,

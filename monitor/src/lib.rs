@@ -28,6 +28,9 @@
 //! | [`config`] | the configuration file |
 //! | [`state_dir`] | what lies where |
 //! | [`logs`] | how far each log was followed, and its entries |
+//! | [`follow`] | following a log: head, entries, one batch |
+//! | [`once`], [`replay`] | one look for cron; judging anew what was read |
+//! | [`progress`], [`metrics`] | how far and how fast |
 //! | [`run`] | all of it together |
 //! | [`checks`] | what looks wrong or is missing, though every rule was kept |
 //! | [`rules`] | rules and watch lists that the monitor's user wrote |
@@ -70,6 +73,7 @@ pub mod once;
 pub mod outside;
 pub mod progress;
 pub mod published;
+pub mod replay;
 pub mod rules;
 pub mod run;
 pub mod search;

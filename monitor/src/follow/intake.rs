@@ -79,12 +79,15 @@ pub(crate) enum IntakeError {
     Store(#[from] StoreError),
 }
 
-/// What is said of the entries of a chunk.
-struct Said<'a> {
-    entries: Vec<&'a [u8]>,
-    leaves: Vec<Hash>,
-    first: u64,
-    published: &'a [(u64, Published)],
+/// Entries in their order, and what is known of them.
+pub(crate) struct Rejudged<'a> {
+    /// The index of the first.
+    pub(crate) first: u64,
+    pub(crate) entries: Vec<&'a [u8]>,
+    /// Their leaf hashes.
+    pub(crate) leaves: &'a [Hash],
+    /// When they were published: each the index after the last entry.
+    pub(crate) published: &'a [(u64, Published)],
 }
 
 impl Intake {
@@ -118,9 +121,9 @@ impl Intake {
         } else {
             let leaves = chunk.bundles.iter().flat_map(|bundle| bundle.leaves().iter().copied());
             let skipped = chunk.bundles.first().map_or(0, |bundle| before - bundle.first_index().as_u64());
-            let leaves = leaves.skip(usize::try_from(skipped).expect("less than 256")).collect();
-            let said = Said { entries, leaves, first: before, published: &chunk.published };
-            self.judge_all(&said, &mut txn, &mut log, &mut out)?;
+            let leaves: Vec<Hash> = leaves.skip(usize::try_from(skipped).expect("less than 256")).collect();
+            let all = Rejudged { first: before, entries, leaves: &leaves, published: &chunk.published };
+            self.judge_all(&all, &mut txn, &mut log, &mut out)?;
         }
         let now = self.clock.now();
         let read_until = chunk.published.last().map_or(now, |(_, published)| published.latest);
@@ -148,6 +151,29 @@ impl Intake {
             return Ok(0);
         }
         store.write_drafted(txn, |txn| findings::record(txn, &self.log.origin, self.clock.now(), out))
+    }
+
+    /// Judges entries that are stored, as if they came now: the ledger's rows and those of checks are written, findings are given back.
+    pub(crate) fn rejudge(&mut self, all: &Rejudged<'_>, log: &mut LogState) -> Result<Outcome, StoreError> {
+        let store = Arc::clone(&self.store);
+        let (mut txn, mut out) = (store.draft(), Outcome::default());
+        if self.judge.admission(all.entries.first().copied()) == Admission::NoCharter {
+            self.note_not_understood(log, all.first, all.entries.len(), &mut out);
+        } else {
+            self.judge_all(all, &mut txn, log, &mut out)?;
+        }
+        if let Some((_, published)) = all.published.last() {
+            self.tick_into(&mut txn, published.latest, &mut out)?;
+        }
+        store.write_drafted(txn, |_| Ok(out))
+    }
+
+    /// The same for a look at the clock.
+    pub(crate) fn rejudge_at(&mut self, now: Timestamp) -> Result<Outcome, StoreError> {
+        let store = Arc::clone(&self.store);
+        let (mut txn, mut out) = (store.draft(), Outcome::default());
+        self.tick_into(&mut txn, now, &mut out)?;
+        store.write_drafted(txn, |_| Ok(out))
     }
 
     /// Writes the log's row as `change` leaves it, together with what is said of the log itself.
@@ -194,7 +220,7 @@ impl Intake {
     }
 
     /// The ledger and the checks, entry by entry.
-    fn judge_all(&self, said: &Said<'_>, txn: &mut Txn<'_>, log: &mut LogState, out: &mut Outcome) -> Result<(), StoreError> {
+    fn judge_all(&self, said: &Rejudged<'_>, txn: &mut Txn<'_>, log: &mut LogState, out: &mut Outcome) -> Result<(), StoreError> {
         let mut prepared = self.judge.prepare(&self.store, &said.entries).into_iter();
         let mut draft = self.judge.draft(&self.store);
         let mut runs = said.published.iter();

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 use rocksdb::{
@@ -41,6 +42,8 @@ pub struct Txn<'s> {
     db: &'s Db,
     /// What the batch writes; `None` removes. Ordered, so that a scan can see it.
     changes: BTreeMap<(Family, Vec<u8>), Option<Vec<u8>>>,
+    /// Rows that are removed before these changes.
+    removed: Vec<(Family, Range<Vec<u8>>)>,
     sync: bool,
 }
 
@@ -168,7 +171,7 @@ impl fmt::Debug for Db {
 
 impl<'s> Txn<'s> {
     pub(super) fn new(db: &'s Db) -> Self {
-        Txn { db, changes: BTreeMap::new(), sync: false }
+        Txn { db, changes: BTreeMap::new(), removed: Vec::new(), sync: false }
     }
 
     /// The row with this key, as this batch will leave it.
@@ -218,9 +221,14 @@ impl<'s> Txn<'s> {
         Ok(rows)
     }
 
+    /// Removes all rows from the key `from` on up to, not including, `to`. This batch itself still sees them; what it writes stays.
+    pub fn delete_range(&mut self, family: Family, from: Vec<u8>, to: Vec<u8>) {
+        self.removed.push((family, from..to));
+    }
+
     /// Whether there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.changes.is_empty()
+        self.changes.is_empty() && self.removed.is_empty()
     }
 
     /// The batch must survive a power cut.
@@ -230,6 +238,9 @@ impl<'s> Txn<'s> {
 
     pub(super) fn commit(self) -> Result<(), StoreError> {
         let mut batch = WriteBatch::default();
+        for (family, range) in self.removed {
+            batch.delete_range_cf(self.db.family(family), range.start, range.end);
+        }
         for ((family, key), row) in self.changes {
             let family = self.db.family(family);
             match row {

@@ -55,6 +55,22 @@ fn a_store_can_be_read_while_it_is_written_to() {
     assert!(put(&reader, b"c").is_err());
 }
 
+#[test]
+fn a_range_is_removed_and_what_the_batch_itself_writes_stays() {
+    let (_dir, store) = new_store();
+    let put = |txn: &mut Txn<'_>, key: u8| txn.put(Family::Checks, vec![key], vec![key]);
+    store.write(|txn| Ok::<_, StoreError>((0..6).for_each(|key| put(txn, key)))).unwrap();
+    store
+        .write(|txn| {
+            txn.delete_range(Family::Checks, vec![1], vec![4]);
+            put(txn, 2);
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
+    let left: Vec<Vec<u8>> = store.scan(Family::Checks, &[], 10).unwrap().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(left, [[0], [2], [4], [5]]);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

@@ -7,6 +7,7 @@ mod faults;
 mod killed;
 mod lies;
 mod process;
+mod replaying;
 mod server;
 mod serving;
 mod views;
