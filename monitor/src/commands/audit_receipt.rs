@@ -44,7 +44,7 @@ pub(crate) fn audit_receipt(args: &cli::AuditReceipt) -> anyhow::Result<ExitCode
             Ok(bytes) => runtime.block_on(audit(&views, &bytes)).map_err(Refused::NotAudited),
             Err(refused) => Err(refused),
         };
-        codes.push(tell(args, file, audited)?);
+        codes.push(tell(args, file, &audited)?);
     }
     Ok(worst(&codes))
 }
@@ -92,7 +92,7 @@ fn leave(args: &cli::AuditReceipt, dir: &StateDir) -> anyhow::Result<ExitCode> {
             }
             Ok(_) => "too many receipts wait for the acta-monitor that runs on this state directory; try again later",
             Err(refused) => {
-                codes.push(tell(args, file, Err(refused))?);
+                codes.push(tell(args, file, &Err(refused))?);
                 continue;
             }
         };
@@ -101,8 +101,8 @@ fn leave(args: &cli::AuditReceipt, dir: &StateDir) -> anyhow::Result<ExitCode> {
     Ok(worst(&codes))
 }
 
-fn tell(args: &cli::AuditReceipt, file: &Path, audited: Result<Audited, Refused>) -> anyhow::Result<u8> {
-    let (code, result, text) = match &audited {
+fn tell(args: &cli::AuditReceipt, file: &Path, audited: &Result<Audited, Refused>) -> anyhow::Result<u8> {
+    let (code, result, text) = match audited {
         Ok(audited @ Audited::Included { .. }) => (0, "included", audited.to_string()),
         Ok(audited @ Audited::Waits { .. }) => (UNSEEN, "waits", audited.to_string()),
         Ok(audited @ Audited::Unproven { .. }) => (FOUND, "unproven", audited.to_string()),
