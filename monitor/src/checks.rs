@@ -167,3 +167,6 @@ fn read<R: serde::de::DeserializeOwned>(rows: &Rows<'_, '_>, key: &[u8]) -> Resu
 fn moment(seconds: i64) -> Timestamp {
     Timestamp::from_second(seconds).unwrap_or(Timestamp::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -85,20 +85,26 @@ impl RepeatedAwards {
         if awards.last.len() > MAX_AWARDS {
             awards.last.remove(0);
         }
-        let close = |window: &&[(i64, u64)]| (window[window.len() - 1].0 - window[0].0).saturating_mul(DAY) <= self.within;
-        let cluster = awards.last.windows(self.count).rev().find(close);
-        if let Some(cluster) = cluster.filter(|_| !awards.is_open) {
+        // What was found of awards long ago is not found again: this one has to be among them.
+        let close = self.clusters(&awards.last).find(|cluster| cluster.contains(&(day, index)));
+        if let Some(cluster) = close.filter(|_| !awards.is_open) {
             out.raise(awards.raised(cluster));
-            deadlines::set(rows, self.ends(cluster[cluster.len() - 1].0), key)?;
+            deadlines::set(rows, self.ends(cluster), key)?;
             awards.is_open = true;
         }
         rows.put(key, encode(&awards));
         Ok(())
     }
 
-    /// When an award of this day is so long ago that it does not count any more.
-    fn ends(&self, day: i64) -> i64 {
-        ((day + 1) * DAY).saturating_add(self.within)
+    /// As many awards as are too many, in so short a time: the last first.
+    fn clusters<'a>(&self, awards: &'a [(i64, u64)]) -> impl Iterator<Item = &'a [(i64, u64)]> {
+        let within = self.within;
+        awards.windows(self.count).rev().filter(move |window| (window[window.len() - 1].0 - window[0].0).saturating_mul(DAY) <= within)
+    }
+
+    /// When the last of these awards is so long ago that they do not count any more.
+    fn ends(&self, cluster: &[(i64, u64)]) -> i64 {
+        ((cluster[cluster.len() - 1].0 + 1) * DAY).saturating_add(self.within)
     }
 }
 
@@ -135,8 +141,8 @@ impl Check for RepeatedAwards {
         let now = now.as_second();
         deadlines::due(rows, now, |rows, key| {
             let Some(mut awards) = read::<Awards>(rows, key)?.filter(|awards| awards.is_open) else { return Ok(()) };
-            // Further awards since keep it open.
-            let ends = awards.last.last().map_or(now, |(day, _)| self.ends(*day));
+            // Further ones since may keep it open.
+            let ends = self.clusters(&awards.last).next().map_or(now, |cluster| self.ends(cluster));
             if ends > now {
                 return deadlines::set(rows, ends, key);
             }

@@ -13,21 +13,21 @@ const SEEN: &[u8] = b"D";
 /// How many are looked at in one go.
 const CHUNK: usize = 64;
 
-/// Has `about` looked at once `at`, in seconds, has come.
+/// Has `about` looked at once `at`, in seconds, has come; at the next look if it has.
 pub(super) fn set(rows: &mut Rows<'_, '_>, at: i64, about: &[u8]) -> Result<(), StoreError> {
-    let key = key(at.max(seen(rows)?), about);
-    rows.put(&key, Vec::new());
+    if at < seen(rows)? {
+        rows.put(SEEN, encode(&at));
+    }
+    rows.put(&key(at, about), Vec::new());
     Ok(())
 }
 
 /// Has it not looked at, if that is still to come.
-pub(super) fn unset(rows: &mut Rows<'_, '_>, at: i64, about: &[u8]) -> Result<(), StoreError> {
-    let key = key(at.max(seen(rows)?), about);
-    rows.delete(&key);
-    Ok(())
+pub(super) fn unset(rows: &mut Rows<'_, '_>, at: i64, about: &[u8]) {
+    rows.delete(&key(at, about));
 }
 
-/// Calls `visit` with all that is due at `until`, in the order of time, once each.
+/// Calls `visit` with all that is due at `until`, in the order of time, once each. It may set what is due later.
 pub(super) fn due(
     rows: &mut Rows<'_, '_>,
     until: i64,
@@ -51,7 +51,8 @@ pub(super) fn due(
     }
 }
 
-/// Not each second anew: what was removed in the last minute is passed over quickly.
+/// Not each second anew: what was removed in the last minute is passed over quickly. A clock that was wrong for a while leaves a time that
+/// is too late; what is set before it moves it back.
 fn remember(rows: &mut Rows<'_, '_>, seen: i64, until: i64) -> Result<(), StoreError> {
     if until.saturating_sub(60) > seen {
         rows.put(SEEN, encode(&until));
@@ -71,4 +72,53 @@ fn key(at: i64, about: &[u8]) -> Vec<u8> {
 fn parse(key: &[u8]) -> Result<(i64, &[u8]), StoreError> {
     let (at, about) = key.get(1..).and_then(|rest| rest.split_first_chunk::<8>()).ok_or(Damage::MalformedRow)?;
     Ok((i64::from_be_bytes(*at) ^ i64::MIN, about))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::super::testing::World;
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn each_is_looked_at_once_when_its_time_has_come_whatever_the_clock_does(
+            steps in proptest::collection::vec((0u8..4, -300i64..300, 0u8..3), 1..80),
+        ) {
+            let world = World::with(Vec::new());
+            let mut expected = BTreeSet::new();
+            for (step, at, about) in steps {
+                world.store().write(|txn| {
+                    let rows = &mut Rows::new(txn, world.log, "deadlines");
+                    match step {
+                        0 => {
+                            expected.remove(&(at, about));
+                            unset(rows, at, &[about]);
+                        }
+                        1 => {
+                            let (now, later): (BTreeSet<_>, BTreeSet<_>) = expected.iter().copied().partition(|(due, _)| *due <= at);
+                            let mut visited = Vec::new();
+                            due(rows, at, |_, about| {
+                                visited.push(about[0]);
+                                Ok(())
+                            })?;
+                            assert_eq!(visited, now.iter().map(|(_, about)| *about).collect::<Vec<_>>());
+                            expected = later;
+                        }
+                        _ => {
+                            expected.insert((at, about));
+                            set(rows, at, &[about])?;
+                        }
+                    }
+                    Ok::<_, StoreError>(())
+                }).unwrap();
+            }
+        }
+    }
 }

@@ -94,7 +94,7 @@ fn fill(rows: &mut Rows<'_, '_>, number: &Numbered<'_>, this: Seen, out: &mut Ou
         return Ok(());
     }
     rows.delete(&key);
-    deadlines::unset(rows, gap.since, &key)?;
+    deadlines::unset(rows, gap.since, &key);
     if gap.raised {
         out.clear(Code::GAP, subject(number.issuer.as_str(), number.series.as_str(), last));
     }

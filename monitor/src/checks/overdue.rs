@@ -126,7 +126,7 @@ fn answer(rows: &mut Rows<'_, '_>, number: &Numbered<'_>, related: &Related, out
         let replaces = related.rel.is_succession() && index == related.index.as_u64();
         if replaces || *case.issuer == *by || *case.by == *by {
             rows.delete(&key);
-            deadlines::unset(rows, case.since, &key)?;
+            deadlines::unset(rows, case.since, &key);
             out.clear(Code::OVERDUE_CORRECTION, case.subject());
         }
     }
@@ -151,7 +151,7 @@ fn dispel(rows: &mut Rows<'_, '_>, entry: &Judged<'_>, number: &Numbered<'_>, ou
         let doubt: Doubt = super::decode(&row)?;
         if entry.related.iter().any(|related| (doubt.from..doubt.index).contains(&related.index.as_u64())) {
             rows.delete(&key);
-            deadlines::unset(rows, doubt.since, &key)?;
+            deadlines::unset(rows, doubt.since, &key);
             out.clear(Code::OVERDUE_CORRECTION, doubt.subject(issuer));
         }
     }

@@ -83,7 +83,7 @@ impl Rhythm {
     fn look_again(&self, rows: &mut Rows<'_, '_>, issuer: &str, history: &mut History, due: Option<i64>) -> Result<(), StoreError> {
         let about = key(b"s", &[issuer]);
         if let Some(before) = std::mem::replace(&mut history.due, due) {
-            deadlines::unset(rows, before, &about)?;
+            deadlines::unset(rows, before, &about);
         }
         due.map_or(Ok(()), |due| deadlines::set(rows, due, &about))
     }

@@ -234,8 +234,10 @@ impl World {
         self.all_rows().iter().map(|(_, row)| row.len()).max().unwrap_or(0)
     }
 
-    fn all_rows(&self) -> Vec<crate::store::Row> {
-        STORE.1.scan(crate::store::Family::Checks, &self.log.to_be_bytes(), 1_000_000).unwrap()
+    /// Keys, without the log's number, and rows.
+    pub(super) fn all_rows(&self) -> Vec<crate::store::Row> {
+        let rows = STORE.1.scan(crate::store::Family::Checks, &self.log.to_be_bytes(), 1_000_000).unwrap();
+        rows.into_iter().map(|(key, row)| (key[4..].to_vec(), row)).collect()
     }
 
     pub(super) fn store(&self) -> &'static Store {
