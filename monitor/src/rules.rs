@@ -7,7 +7,7 @@
 //! Invariant: what an entry costs is bounded, whatever the rule and whatever the entry. A rule that cannot be applied to an entry says so
 //! as a finding, and is applied to the next one as if nothing was: no issuer can switch a rule off.
 //!
-//! Rules look at what is read after they were written; what was read before is not looked at again.
+//! Rules look at what is read after they were written; a [replay](crate::replay) has them look at what was read before.
 
 #[cfg(feature = "rules")]
 mod expression;
