@@ -42,10 +42,10 @@ impl Numbers {
         self.next() % end
     }
 
-    /// A word; the first are far more frequent than the last, as in any language.
+    /// A word, each as frequent as its rank is low (Zipf's law): two of three decisions have the first.
     fn word(&mut self) -> String {
-        let rank = self.below(WORDS).min(self.below(WORDS)).min(self.below(WORDS)).min(self.below(WORDS));
-        word(rank)
+        let share = self.below(1 << 32) as f64 / 4_294_967_296.0;
+        word((WORDS as f64).powf(share) as u64 - 1)
     }
 }
 
@@ -112,14 +112,14 @@ fn fill(store: &Store, entries: u64) {
 /// Kinds of questions, each with the words of one search.
 fn questions(kind: &str, numbers: &mut Numbers) -> (String, Order) {
     let (any, rare) = (numbers.word(), word(WORDS / 2 + numbers.below(WORDS / 2)));
-    let common = word(numbers.below(20));
+    let common = word(numbers.below(10));
     let year = 2010 + numbers.below(16);
     match kind {
         "a rare word" => (rare, Order::Relevance),
         "a common word" => (common, Order::Relevance),
         "a common word, newest first" => (common, Order::Newest),
         "two words" => (format!("{any} {common}"), Order::Relevance),
-        "a phrase" => (format!("\"{common} {}\"", word(numbers.below(20))), Order::Relevance),
+        "a phrase" => (format!("\"{common} {}\"", word(numbers.below(10))), Order::Relevance),
         "a party" => (format!("party:{any}"), Order::Newest),
         "words, kind, dates and amount" => {
             (format!("{any} kind:planning.* decided:{year} amount:>=1000000 currency:EUR"), Order::Relevance)

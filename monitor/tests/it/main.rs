@@ -8,6 +8,7 @@ mod killed;
 mod lies;
 mod process;
 mod replaying;
+mod searching;
 mod server;
 mod serving;
 mod views;

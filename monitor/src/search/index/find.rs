@@ -60,7 +60,7 @@ impl Reader {
         Ok(Found { places, count: count(&searcher, &query)? })
     }
 
-    fn query(&self, query: &Query) -> BooleanQuery {
+    fn query(&self, query: &Query) -> Box<dyn IndexQuery> {
         let mut analyzer = analyzer();
         let part = |clause: &Clause| {
             let occur = if clause.excluded { Occur::MustNot } else { Occur::Must };
@@ -70,7 +70,11 @@ impl Reader {
         if parts.iter().all(|(occur, _)| *occur == Occur::MustNot) {
             parts.push((Occur::Must, Box::new(AllQuery)));
         }
-        BooleanQuery::new(parts)
+        // By itself, a word passes over entries that cannot be among the best.
+        if let [(Occur::Must, _)] = parts.as_slice() {
+            return parts.swap_remove(0).1;
+        }
+        Box::new(BooleanQuery::new(parts))
     }
 
     fn clause(&self, analyzer: &mut TextAnalyzer, what: &What) -> Box<dyn IndexQuery> {
