@@ -279,8 +279,14 @@ impl Follower {
         store.write(|txn| heads::note(txn, number, &head, now, &heads::Source::Log))?;
         let known = heads::all(&store, number)?;
         let mut comparison = heads::judge(&History::new(&store, number, cursor), &known, &head, &self.keys)?;
-        let mut earlier = signed;
         let is_read = matches!(comparison, Comparison::Same | Comparison::Consistent);
+        let (mut earlier, mut out) = (signed, Outcome::default());
+        let is_ahead = head.checkpoint().size() > cursor;
+        // Two heads of one size convict the log, and beyond what was read either of them may be the one that continues it: that one is followed.
+        if is_ahead && matches!(comparison, Comparison::Convicts(_)) {
+            heads::report(&self.evidence, &comparison, earlier, signed, &heads::Source::Log, now, &mut out)?;
+            comparison = Comparison::Behind { shown: cursor, seen: head.checkpoint().size() };
+        }
         if let Comparison::Behind { .. } = comparison {
             let log = VerifiedLog::at(self.source.clone(), shown.head.clone());
             comparison = match newest.filter(|newest| newest.checkpoint().size() <= head.checkpoint().size()) {
@@ -294,7 +300,6 @@ impl Follower {
                 comparison = self.continues_cursor(&log).await;
             }
         }
-        let mut out = Outcome::default();
         let standing = heads::report(&self.evidence, &comparison, earlier, signed, &heads::Source::Log, now, &mut out)?;
         // The entries that are kept have this very root.
         let settled = if is_read && standing == Standing::Continues { Standing::Followed } else { standing };

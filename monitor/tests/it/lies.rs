@@ -5,7 +5,7 @@ use tlog::tiles::BundleId;
 
 use crate::process::{Checked, Scene};
 use crate::server::Served;
-use crate::world::{World, now};
+use crate::world::{ORIGIN, World, now};
 
 fn bundle(world: &World, number: u64, width: u16) -> Vec<u8> {
     world.bundle(BundleId::new(number, width).unwrap())
@@ -129,6 +129,27 @@ fn two_histories_are_found_and_the_file_convicts_the_log() {
         scene.serve(&world, 700);
         assert_eq!(scene.check().code, Some(1), "what was signed stays signed");
     }
+}
+
+#[test]
+fn a_lie_that_another_monitor_saw_before_does_not_keep_the_truth_from_being_read() {
+    let (scene, world) = scene();
+    let mut other = World::empty().noise(690);
+    (690..695).for_each(|index| other.append(format!("another entry {index}").into_bytes()));
+    scene.serve(&world, 600);
+    let gossip = format!("gossip/{}/checkpoint", tlog::Hash::sha256(ORIGIN.as_bytes()).to_hex());
+    scene.server.put(&gossip, Served::Bytes(other.head(695, None).to_bytes()));
+    let config = scene.config("", &format!("[gossip]\nmonitors = [{:?}]", scene.server.url()));
+    let checked = scene.check_with(&config);
+    assert_eq!(checked.codes(), ["monitor.not-understood"], "it may be a little ahead: {checked:?}");
+    scene.serve(&world, 695);
+    found(&scene.check_with(&config), "log.same-size-other-root");
+    let asked = scene.server.requests();
+    assert!(asked.contains(&"tile/entries/002.p/183".to_owned()), "{asked:?}");
+    found(&scene.check_with(&config), "log.same-size-other-root");
+    // The next head is read from where that one ended.
+    scene.serve(&world, 700);
+    assert_eq!(scene.check_with(&config).codes(), ["monitor.not-understood", "log.same-size-other-root"]);
 }
 
 #[test]
