@@ -35,6 +35,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::Timestamp;
+use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use tlog::Hash;
 
@@ -117,6 +118,20 @@ pub fn newest(store: &Store, limit: usize) -> Result<Vec<Alert>, StoreError> {
     let ids = store.scan(Family::Alerts, rows::RECENT, limit)?;
     let alerts = ids.iter().map(|(_, id)| alert(store, crate::findings::decode(id)?));
     alerts.filter_map(Result::transpose).collect()
+}
+
+/// Where the findings of an alert are, for a monitor that others reach at `url`.
+pub(crate) fn link(url: &Url, alert: &Subject) -> String {
+    let mut link = Url::parse(&format!("{}/api/v1/findings", url.as_str().trim_end_matches('/'))).unwrap_or_else(|_| url.clone());
+    link.set_fragment(None);
+    let mut query = link.query_pairs_mut();
+    query.clear().append_pair("log", &alert.log).append_pair("code", &alert.code.to_string());
+    // A longer name is nobody's, and what a notice has of it may be cut.
+    if !alert.group.is_empty() && alert.group.len() <= 200 {
+        query.append_pair("issuer", &alert.group);
+    }
+    drop(query);
+    link.into()
 }
 
 /// A name for the feed of the monitor with this store, as a URN.

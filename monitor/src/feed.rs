@@ -54,7 +54,7 @@ fn render(id: &str, url: Option<&Url>, alerts: &[Alert]) -> io::Result<Vec<u8>> 
         }
         for alert in alerts {
             if let Some(notice) = &alert.last {
-                entry(xml, base.as_deref(), alert, notice)?;
+                entry(xml, url, alert, notice)?;
             }
         }
         Ok(())
@@ -62,7 +62,7 @@ fn render(id: &str, url: Option<&Url>, alerts: &[Alert]) -> io::Result<Vec<u8>> 
     Ok(xml.into_inner())
 }
 
-fn entry(xml: &mut Writer<Vec<u8>>, base: Option<&str>, alert: &Alert, notice: &Notice) -> io::Result<()> {
+fn entry(xml: &mut Writer<Vec<u8>>, url: Option<&Url>, alert: &Alert, notice: &Notice) -> io::Result<()> {
     let Some(said) = notice.said() else { return Ok(()) };
     xml.create_element("entry").write_inner_content(|xml| {
         // SPEC: RFC 4287 §4.1.2: id, title and updated; and a link, or content.
@@ -72,8 +72,8 @@ fn entry(xml: &mut Writer<Vec<u8>>, base: Option<&str>, alert: &Alert, notice: &
         element(xml, "published", &said.alert.opened.to_string())?;
         xml.create_element("category").with_attribute(("term", said.alert.code.to_string().as_str())).write_empty()?;
         xml.create_element("category").with_attribute(("term", said.alert.severity.name())).write_empty()?;
-        if let Some(base) = base {
-            link(xml, "alternate", &format!("{base}/api/v1/alerts/{}", alert.id))?;
+        if let Some(url) = url {
+            link(xml, "alternate", &alert::link(url, &said.alert))?;
         }
         xml.create_element("content").with_attribute(("type", "text")).write_text_content(BytesText::new(&content(said)))?;
         Ok(())

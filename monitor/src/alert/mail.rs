@@ -150,7 +150,7 @@ impl Mailer {
             writeln!(text, "About: {}", inert(&alert.group, NAME))?;
         }
         match &self.url {
-            Some(url) => writeln!(text, "See {}api/v1/alerts/{}", base(url), alert.id),
+            Some(url) => writeln!(text, "See {}", super::link(url, alert)),
             None => Ok(()),
         }
     }

@@ -137,6 +137,8 @@ async fn group(parts: &Parts, channels: Vec<Arc<Channel>>, shutdown: &mut watch:
     let bounds = (settings.gather, settings.burst);
     let mut grouping = Grouping::new(Arc::clone(&parts.store), bounds, channels.clone(), parts.mutes.clone(), parts.metrics.clone());
     grouping.count()?;
+    // Before anything is said.
+    read_mutes(&mutes, parts);
     let mut looks = interval(LOOK);
     looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut done = None;

@@ -97,6 +97,8 @@ fn the_feed_has_the_newest_alerts_first_and_an_alert_that_comes_again_is_new() {
     assert!(texts(&elements, "feed/entry/title")[0].starts_with("warning: The log's head is old (log.example/1)"));
     let link = elements.iter().find(|element| element.0 == "feed/link").unwrap();
     assert_eq!(link.1[1].1, "https://monitor.example/acta/feed.atom");
+    let link = elements.iter().rfind(|element| element.0 == "feed/entry/link").unwrap();
+    assert_eq!(link.1[1].1, "https://monitor.example/acta/api/v1/findings?log=log.example%2F1&code=process.gap&issuer=x.example");
     let before = texts(&elements, "feed/entry/id")[1].to_owned();
     world.clear(200, &Code::GAP, ["2026/1"]);
     world.group(200);

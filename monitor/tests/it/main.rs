@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
+mod alerts;
 mod checking;
 mod faults;
 mod killed;
