@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt clippy doc deny fuzz interop openapi verifiers real-data syncs release clean
+.PHONY: help setup demo test check fmt clippy doc deny fuzz interop interop-broken openapi verifiers real-data syncs release clean
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
@@ -43,6 +43,10 @@ fuzz: setup ## every fuzz target for FUZZ_SECONDS each (10)
 interop: setup ## programs from elsewhere against ours, where Go is installed
 	cargo build --workspace --bins
 	scripts/interop.sh "$$(scripts/target-dir.sh)/debug"
+
+interop-broken: setup ## the same with something broken: each test has to fail
+	cargo build --workspace --bins
+	scripts/interop-broken.sh "$$(scripts/target-dir.sh)/debug"
 
 openapi: setup ## the log's HTTP against its OpenAPI document, by schemathesis, where Python is installed
 	cargo build --workspace --bins

@@ -16,7 +16,7 @@ import (
 
 // client talks to everything here. Nobody redirects.
 var client = &http.Client{
-	Timeout:       patience,
+	Timeout:       time.Minute,
 	CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 }
 
@@ -43,7 +43,7 @@ func (l *actaLog) serve(t *testing.T, policy string) *program {
 	config := "[http]\nreceipt_timeout = \"3s\"\n"
 	p := run(t, filepath.Join(ours, "acta-log"), "serve", "--dir", l.dir, "--listen", "127.0.0.1:0",
 		"--ops-listen", "127.0.0.1:0", "--policy", writeFile(t, "policy", policy), "--config", writeFile(t, "acta-log.toml", config))
-	l.url = p.prints(t, `^listening on (http://.*)$`)[1]
+	l.url = through(t, ofLog, p.prints(t, `^listening on (http://.*)$`)[1])
 	l.ops = p.prints(t, `^operations on (http://.*)$`)[1]
 	return p
 }
@@ -173,6 +173,14 @@ func readFile(t *testing.T, path string) string {
 		t.Fatal(err)
 	}
 	return string(data)
+}
+
+// overwrite writes another text to a file.
+func overwrite(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // writeFile writes a file of this test's own, and gives its path.

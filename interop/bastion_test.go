@@ -156,7 +156,7 @@ func TestOurWitnessServesThroughLitebastion(t *testing.T) {
 		writeFile(t, "acta-witness.toml", config))
 	witness.prints(t, "knows this witness by "+witness.bastionHash(t))
 	bastion.prints(t, "accepted new backend connection")
-	url := bastion.url + "/" + witness.bastionHash(t)
+	url := through(t, ofWitness, bastion.url) + "/" + witness.bastionHash(t)
 
 	policy := fmt.Sprintf("log %s\n%squorum acta\n", ourLog.vkey, policyLines("acta", witness.keys, url))
 	ourLog.serveOpen(t, policy)

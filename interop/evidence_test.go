@@ -24,5 +24,6 @@ func TestOurWitnessConvictsAForkedTessera(t *testing.T) {
 	if err != nil || len(evidence) != 1 {
 		t.Fatalf("evidence: %v, %v", evidence, err)
 	}
+	overwrite(t, evidence[0], broken("evidence-byte", readFile(t, evidence[0])))
 	good(t, filepath.Join(ours, "acta"), "verify", "--evidence", evidence[0], "--log-key", writeFile(t, "log.vkey", log.vkey+"\n"))
 }

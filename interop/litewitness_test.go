@@ -50,6 +50,7 @@ func newLitewitness(t *testing.T, name string, logs ...*actaLog) *litewitness {
 	for _, log := range logs {
 		followLog(t, database, log)
 	}
+	w.url = through(t, ofLitewitness, w.url)
 	return w
 }
 
@@ -64,7 +65,7 @@ func newLitewitnessBehind(t *testing.T, name string, logs ...*actaLog) (*litewit
 	database := filepath.Join(dir, "litewitness.db")
 	p := runIn(t, dir, filepath.Join(theirs, "litewitness"), "-name", name, "-key", fingerprint, "-ssh-agent", socket, "-db", database,
 		"-no-listen", "-testcert")
-	w := &litewitness{program: p, vkey: p.prints(t, `vkey="?([^ "]+)`)[1], url: bastion.url + "/" + hash}
+	w := &litewitness{program: p, vkey: p.prints(t, `vkey="?([^ "]+)`)[1], url: through(t, ofLitewitness, bastion.url) + "/" + hash}
 	p.prints(t, "no bastions configured")
 	for _, log := range logs {
 		followLog(t, database, log)

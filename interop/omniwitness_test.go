@@ -57,7 +57,7 @@ func newOmniwitness(t *testing.T, name string, logs ...*actaLog) *omniwitness {
 	mux.HandleFunc("POST /add-checkpoint", witness.NewHTTPHandler(cosigner).AddCheckpoint)
 	server := httptest.NewServer(mux)
 	t.Cleanup(server.Close)
-	w.url = server.URL
+	w.url = through(t, ofWitness, server.URL)
 	return w
 }
 

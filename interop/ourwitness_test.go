@@ -132,7 +132,7 @@ func TestOurWitnessFollowsATesseraLogThatDoesNotAsk(t *testing.T) {
 	files := httptest.NewServer(http.FileServer(http.Dir(log.dir)))
 	t.Cleanup(files.Close)
 	witness := newActaWitness(t, "acta-witness.example/w", log.vkey)
-	policy := writeFile(t, "logs", "log "+log.vkey+" "+files.URL+"\nquorum none\n")
+	policy := writeFile(t, "logs", "log "+log.vkey+" "+through(t, ofFiles, files.URL)+"\nquorum none\n")
 	for old, entries := range [][]string{{"one", "two", "three"}, {"four"}, make([]string, 300)} {
 		for i := range entries {
 			entries[i] += fmt.Sprint(old, i)

@@ -38,7 +38,7 @@ func TestPoliciesMeanTheSame(t *testing.T) {
 		head, bad := randomHead(t, random, log, cosigners)
 		receipt := torchwood.FormatProofWithExtraData(4, entry, proof, []byte(head))
 		theirs := torchwood.VerifyProof(parsePolicy(t, policy), tlog.RecordHash(entry), receipt)
-		verify := exec.Command(filepath.Join(ours, "acta"), "verify", "--policy", writeFile(t, "policy", policy),
+		verify := exec.Command(filepath.Join(ours, "acta"), "verify", "--policy", writeFile(t, "policy", broken("quorum-forgotten", policy)),
 			writeFile(t, "r.tlog-proof", string(receipt)))
 		said, err := verify.CombinedOutput()
 		if code := verify.ProcessState.ExitCode(); code > 1 {

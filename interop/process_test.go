@@ -18,10 +18,11 @@ import (
 	"time"
 )
 
+// How long a program may take for what a test waits for. It is long, since machines that test are busy; nothing waits this long unless
+// something is wrong.
+var patience = 60 * time.Second
+
 const (
-	// How long a program may take for what a test waits for. It is long, since machines that test are busy; nothing waits this long
-	// unless something is wrong.
-	patience = 60 * time.Second
 	// How long a program may take to end when it is told to.
 	farewell = 20 * time.Second
 	// How often a program that cannot be told to take a free port is tried on another one.
@@ -29,8 +30,8 @@ const (
 )
 
 var (
-	ours   string // directory of acta, acta-log and acta-witness
-	theirs string // directory of the programs from elsewhere, built by this test from this module's tools
+	ours   string // directory of our programs
+	theirs string // directory of the programs from elsewhere: ACTA_THEIRS, or built by this test from this module's tools
 )
 
 func TestMain(m *testing.M) {
@@ -40,24 +41,35 @@ func TestMain(m *testing.M) {
 func runTests(m *testing.M) int {
 	ours = os.Getenv("ACTA_BIN")
 	if ours == "" {
-		fmt.Fprintln(os.Stderr, "ACTA_BIN must name the directory of acta, acta-log and acta-witness: run scripts/interop.sh, which sets it")
+		fmt.Fprintln(os.Stderr, "ACTA_BIN must name the directory of our programs: run scripts/interop.sh, which sets it")
 		return 1
 	}
-	dir, err := os.MkdirTemp("", "interop")
-	if err != nil {
+	if err := checkBreaking(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	defer os.RemoveAll(dir)
-	theirs = dir
-	build := exec.Command("go", "build", "-o", dir+"/", "tool")
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
-		fmt.Fprintln(os.Stderr, "the programs from elsewhere do not build:", err)
-		return 1
+	if theirs = os.Getenv("ACTA_THEIRS"); theirs == "" {
+		dir, err := buildTheirs()
+		defer os.RemoveAll(dir)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "the programs from elsewhere do not build:", err)
+			return 1
+		}
+		theirs = dir
 	}
 	go startPrograms()
 	return m.Run()
+}
+
+// buildTheirs builds the programs from elsewhere, and gives the directory that they are in.
+func buildTheirs() (string, error) {
+	dir, err := os.MkdirTemp("", "interop")
+	if err != nil {
+		return "", err
+	}
+	build := exec.Command("go", "build", "-o", dir+"/", "tool")
+	build.Stdout, build.Stderr = os.Stderr, os.Stderr
+	return dir, build.Run()
 }
 
 // program is a process that a test started. It ends with its test.

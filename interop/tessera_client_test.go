@@ -7,7 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"strings"
+	"regexp"
 	"testing"
 
 	"github.com/transparency-dev/merkle/proof"
@@ -120,12 +120,10 @@ func fsck(t *testing.T, log *actaLog, url string) checking {
 
 func (c checking) endsWell(t *testing.T) {
 	t.Helper()
+	if found := c.printsOrEnds(t, regexp.MustCompile(`.*(fsck failed|Invalid).*`)); found != nil {
+		t.Fatalf("fsck found something: %s", found[0])
+	}
 	if err := c.end(t); err != nil {
 		t.Fatalf("fsck: %v", err)
-	}
-	for _, line := range c.printed() {
-		if strings.Contains(line, "fsck failed") || strings.Contains(line, "Invalid") {
-			t.Fatalf("fsck found something: %s", line)
-		}
 	}
 }

@@ -79,6 +79,8 @@ func TestOurClientReadsTessera(t *testing.T) {
 	}
 	log.add(t, policy, entries...)
 	log.add(t, policy, "the last one")
+	bundle := filepath.Join(log.dir, "tile", "entries", "000")
+	overwrite(t, bundle, broken("their-bundle-byte", readFile(t, bundle)))
 	file, acta := writeFile(t, "policy", policy), filepath.Join(ours, "acta")
 	good(t, acta, "audit", "--log", log.dir, "--policy", file, "--state", t.TempDir())
 	for index, entry := range map[string]string{"7": "entry 007", "299": "entry 299", "300": "the last one"} {

@@ -25,7 +25,7 @@ func newActaWitness(t *testing.T, name string, logs ...string) *actaWitness {
 	w := initActaWitness(t, name)
 	w.program = run(t, filepath.Join(ours, "acta-witness"), "serve", "--dir", w.dir, "--listen", "127.0.0.1:0",
 		"--policy", writeFile(t, "logs", followed(logs)))
-	w.url = w.prints(t, `^listening on (http://.*)$`)[1]
+	w.url = through(t, ofWitness, w.prints(t, `^listening on (http://.*)$`)[1])
 	return w
 }
 

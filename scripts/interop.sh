@@ -2,7 +2,7 @@
 # Runs programs from elsewhere against ours, in both directions: interop/README.md lists whose. Without Go it says so and does nothing;
 # with ACTA_REQUIRE_GO=1 that is a failure.
 #
-#   scripts/interop.sh DIR [FLAG…]   DIR has acta, acta-log and acta-witness; flags go to `go test`, such as -run Litewitness
+#   scripts/interop.sh DIR [FLAG…]   DIR has acta, acta-log, acta-witness and acta-monitor; flags go to `go test`, such as -run Litewitness
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
