@@ -245,5 +245,5 @@ impl Site {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "search"))]
 mod tests;

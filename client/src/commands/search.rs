@@ -81,7 +81,7 @@ impl Search {
             return Err(Exit::Usage.because("a monitor is asked over http:// or https://; give its address with --monitor URL"));
         };
         let policy = read_policy(self.log.policy_file()?)?;
-        let question = self.question(&policy);
+        let question = self.question(&policy)?;
         let monitor = Monitor::new(url.clone(), &self.log.options()?).map_err(|error| Exit::Usage.because(error))?;
         let mut results = monitor.search(&question).await?;
         let all = results.hits.len();
@@ -99,20 +99,22 @@ impl Search {
         worst(&verdicts)
     }
 
-    fn question(&self, policy: &Policy) -> Question {
-        let mut origins: Vec<String> = policy.logs().iter().map(|log| log.key().name().to_string()).collect();
-        origins.dedup();
-        Question {
+    fn question(&self, policy: &Policy) -> Result<Question, Failure> {
+        let first = policy.logs().first().map(|log| log.key().name());
+        let is_only = policy.logs().iter().all(|log| Some(log.key().name()) == first);
+        // A place that is given is that of one log, so it is only asked for what is in that one. Of several logs, those that the policy does not
+        // list are left out afterwards.
+        let is_one = is_only || self.log.origin.is_some() || self.log.log.is_some();
+        Ok(Question {
             query: self.query.join(" "),
-            // Of several logs those that the policy does not list are left out afterwards.
-            log: self.log.origin.clone().or_else(|| if origins.len() == 1 { origins.pop() } else { None }),
+            log: if is_one { Some(self.log.origin(policy)?) } else { None },
             issuer: self.issuer.clone(),
             kind: self.kind.clone(),
             status: self.status.clone(),
             from: self.from.clone(),
             to: self.to.clone(),
             limit: self.limit,
-        }
+        })
     }
 
     /// What became of each hit, in their order.

@@ -109,7 +109,7 @@ async fn a_monitor_that_lies_is_found_out() {
             (&json!(false), &json!(true), &json!(false))
         );
     }
-    scene.says(&[honest.clone()]);
+    scene.says(std::slice::from_ref(&honest));
     for (option, value, what) in
         [("--issuer", "court.example", "issuer"), ("--kind", "judgment", "kind"), ("--from", "2026-04", "day"), ("--to", "2025", "day")]
     {
