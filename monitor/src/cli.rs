@@ -49,6 +49,9 @@ pub(crate) struct Init {
     /// A policy file: keys of the logs, their witnesses, and how many of these must sign
     #[arg(long, value_name = "FILE")]
     pub(crate) policy: PathBuf,
+    /// Where the log is: an address, or a directory; if it is left out, where the policy says
+    #[arg(long, value_name = "URL")]
+    pub(crate) log: Option<String>,
     /// The configuration file to write
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,

@@ -1,5 +1,5 @@
-//! `acta demo`: the life of a decision, from the registration of its issuer to its revocation, under the eyes of three witnesses; and what
-//! becomes of a log that shows two histories.
+//! `acta demo`: the life of a decision, from the registration of its issuer to its revocation, under the eyes of three witnesses and a monitor;
+//! and what becomes of a log that shows two histories.
 //!
 //! The demo runs the very commands that it shows, in its own directory, so that whoever reads along can type them too. Each step leaves
 //! files by which a second run sees that it was done.
@@ -23,6 +23,7 @@ mod server;
 mod split;
 mod story;
 mod town;
+mod watch;
 
 const ORIGIN: &str = "demo.acta.example/log";
 
@@ -32,9 +33,9 @@ const THREE: [&str; 3] = ["north.example", "south.example", "east.example"];
 /// See all of it at work on this machine
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Starts a log and three witnesses (acta-log and acta-witness have to be beside acta or in the PATH). Registrars register \
+    after_help = "Starts a log and three witnesses (acta-log, acta-witness and acta-monitor have to be beside acta or in the PATH). Registrars register \
 five invented agencies and a court; the agencies publish signed decisions and correct, supersede and revoke some; a court quashes one; keys \
-are changed and stolen; receipts are checked offline, also one that somebody tampered with; witnesses fail and come back. Every command is \
+are changed and stolen; receipts are checked offline, also one that somebody tampered with; witnesses fail and come back; a monitor finds what is wrong with a careless log. Every command is \
 shown as it could be typed. The log then stays up until Ctrl-C, to look at.\n\nExamples:\n  acta demo\n  acta demo split-view"
 )]
 pub(crate) struct Demo {
@@ -115,12 +116,13 @@ impl Demo {
             result = story::tell(desk, witnesses, &addresses.url) => result?,
             failure = log.ended() => return Err(failure),
         }
-        if self.exit { Ok(()) } else { look_at(directory, &addresses, witnesses.address(0)) }
+        watch::tell(desk, town, &addresses.url).await?;
+        if self.exit { Ok(()) } else { look_at(directory, &addresses, town) }
     }
 }
 
-fn look_at(directory: &Path, log: &Addresses, witness: &str) -> Result<(), Failure> {
-    let url = &log.url;
+fn look_at(directory: &Path, log: &Addresses, town: &Town) -> Result<(), Failure> {
+    let (url, witness) = (&log.url, town.witnesses.address(0));
     say("\nLook at it yourself:")?;
     let page = |address: String, what: &str| say(format_args!("   {address:<50} {what}"));
     page(format!("{url}/"), "the log's page")?;
@@ -129,6 +131,9 @@ fn look_at(directory: &Path, log: &Addresses, witness: &str) -> Result<(), Failu
     page(format!("{url}/status/7"), "what the log says of an entry")?;
     let head = monitoring_path(&Origin::for_new_log(ORIGIN).map_err(|error| Exit::Usage.because(error))?);
     page(format!("{witness}/{head}"), "the newest head that a witness signed")?;
+    if let Some(monitor) = town.watch.monitor() {
+        page(format!("{}/", monitor.url), "what the monitor says")?;
+    }
     if let Some(operations) = &log.operations {
         page(format!("{operations}/metrics"), "its measurements")?;
     }

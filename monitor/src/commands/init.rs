@@ -16,14 +16,18 @@ pub(crate) fn init(args: &cli::Init) -> anyhow::Result<ExitCode> {
         bail!("{} exists already: name another file, or remove it", args.config.display());
     }
     let policy = absolute(&args.policy)?;
-    let section = LogSection { policy: policy.clone().into(), ..LogSection::default() };
+    let url = args.log.clone().unwrap_or_default();
+    let section = LogSection { policy: policy.clone().into(), url: url.clone(), ..LogSection::default() };
     let logs = section.validate().map_err(ConfigError::from)?;
     drop(StateDir::new(&args.state).open_or_create(StoreOptions::default())?);
-    let text = format!(
+    let mut text = format!(
         "# Every key that can stand here is explained in acta-monitor.example.toml.\n\n[monitor]\nstate = {}\n\n[[log]]\npolicy = {}\n",
         quoted(&absolute(&args.state)?),
         quoted(&policy)
     );
+    if !url.is_empty() {
+        text.push_str(&format!("url = {}\n", quoted(&url)));
+    }
     durable::write(&args.config, text.as_bytes()).with_context(|| format!("{} cannot be written", args.config.display()))?;
     for log in logs {
         println!("follows {} at {}", log.origin, log.location);

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use acta_client::{durable, terminal};
+use tlog::key::SigningKey;
 use tokio::process::Command;
 
 use super::super::{Exit, Failure, say, wrong_file};
@@ -29,6 +30,16 @@ impl Desk {
     pub(super) fn new(directory: &Path) -> Result<Self, Failure> {
         let program = std::env::current_exe().map_err(|error| Exit::Usage.because(format!("cannot find this program itself: {error}")))?;
         Ok(Desk { program, directory: directory.to_owned() })
+    }
+
+    /// Where that is.
+    pub(super) fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// A key that the demo has made.
+    pub(super) fn key(&self, path: &str) -> Result<SigningKey, Failure> {
+        keyfile::load(&self.directory.join(path)).map_err(|error| Exit::Usage.because(error))
     }
 
     /// Whether a file is there.

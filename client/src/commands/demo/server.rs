@@ -1,4 +1,4 @@
-//! Servers as child processes: the log's, and witnesses.
+//! Servers as child processes: logs, witnesses, and a monitor.
 //!
 //! Invariant: when this process ends in any way that it can act on, the servers end too, by SIGTERM first, so that they drain. If this
 //! process is killed with SIGKILL they go on running; nothing can be done about that here without unsafe code.
@@ -23,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 pub(super) enum Program {
     Log,
     Witness,
+    Monitor,
 }
 
 pub(super) struct Server {
@@ -38,17 +39,21 @@ pub(super) struct Server {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Addresses {
     pub(super) url: String,
-    /// Of the log only: the demo has no use for those of witnesses.
+    /// Of the log only: the demo has no use for the others'.
     pub(super) operations: Option<String>,
 }
 
 impl Server {
-    /// Runs `PROGRAM serve --dir NAME …` below `desk` until it listens. What it prints about itself goes to `NAME.messages`.
+    /// Runs `PROGRAM serve --dir NAME …` (of a monitor: `--config NAME.toml …`) below `desk` until it listens. What it prints about itself goes to `NAME.messages`.
     pub(super) async fn start(program: Program, desk: &Path, name: &str, more: &[&str]) -> Result<Self, Failure> {
         let messages = desk.join(format!("{name}.messages"));
         let stderr = File::create(&messages).map_err(|error| wrong_file(&messages, error))?;
         let mut serve = Command::new(program.path());
-        serve.args(["serve", "--dir", name]).args(more).current_dir(desk);
+        match program {
+            Program::Log | Program::Witness => serve.args(["serve", "--dir", name]),
+            Program::Monitor => serve.args(["serve", "--config", &format!("{name}.toml")]),
+        };
+        serve.args(more).current_dir(desk);
         if program == Program::Log {
             serve.args(["--ops-listen", "127.0.0.1:0"]);
         }
@@ -97,7 +102,7 @@ impl Server {
             let line = self.stdout.next_line().await.ok()??;
             if let Some(url) = line.strip_prefix("listening on ") {
                 self.addresses.url = url.to_owned();
-                if self.program == Program::Witness {
+                if self.program != Program::Log {
                     return Some(());
                 }
             }
@@ -123,6 +128,7 @@ impl Program {
         match self {
             Program::Log => "acta-log",
             Program::Witness => "acta-witness",
+            Program::Monitor => "acta-monitor",
         }
     }
 

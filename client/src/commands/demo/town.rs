@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::super::{Exit, Failure, say, wrong_file};
 use super::server::{Program, Server};
+use super::watch::Watch;
 use super::{ORIGIN, THREE};
 
 /// How long a request for a receipt waits before the log answers that it has the entry, and no witnesses yet: shorter than it would be for
@@ -19,6 +20,8 @@ pub(super) struct Town {
     /// A copy of it, in the wrong hands.
     pub(super) copy: Option<Server>,
     pub(super) witnesses: Witnesses,
+    /// What a monitor watches besides, and the monitor.
+    pub(super) watch: Watch,
 }
 
 /// The witnesses, and the policy that names them.
@@ -33,7 +36,7 @@ impl Town {
     /// In that directory; nothing runs yet.
     pub(super) fn new(directory: &Path) -> Self {
         let witnesses = Witnesses { directory: directory.to_owned(), servers: [const { None }; 3], addresses: Default::default() };
-        Town { log: None, copy: None, witnesses }
+        Town { log: None, copy: None, witnesses, watch: Watch::default() }
     }
 
     /// Creates the log if there is none; `more` stands behind its name. Creates the witnesses that there are not yet, starts all of them,
@@ -61,6 +64,7 @@ impl Town {
     }
 
     pub(super) async fn stop(&mut self) {
+        self.watch.stop().await;
         stop(&mut self.log).await;
         stop(&mut self.copy).await;
         for server in &mut self.witnesses.servers {
