@@ -240,7 +240,7 @@ impl Courier {
             let wait = match self.channel.next(&self.store, now, self.transport.together())? {
                 Ok(deliveries) if paused.is_none() => {
                     let outcome = self.transport.send(&deliveries, now).await;
-                    self.channel.record(&self.store, &deliveries, &outcome, self.clock.now())?;
+                    self.record(deliveries, outcome).await?;
                     last = Some(now);
                     if shutdown.has_changed().is_err() {
                         return Ok(());
@@ -258,6 +258,14 @@ impl Courier {
                 () = sleep(wait) => {}
             }
         }
+    }
+}
+
+impl Courier {
+    /// Writes down what became of a try, on a thread that may wait for the store.
+    async fn record(&self, deliveries: Vec<Delivery>, outcome: Tried) -> Result<(), StoreError> {
+        let (channel, store, now) = (Arc::clone(&self.channel), Arc::clone(&self.store), self.clock.now());
+        joined(tokio::task::spawn_blocking(move || channel.record(&store, &deliveries, &outcome, now)).await)
     }
 }
 
