@@ -59,7 +59,12 @@ fn a_store_can_be_read_while_it_is_written_to() {
 fn a_range_is_removed_and_what_the_batch_itself_writes_stays() {
     let (_dir, store) = new_store();
     let put = |txn: &mut Txn<'_>, key: u8| txn.put(Family::Checks, vec![key], vec![key]);
-    store.write(|txn| Ok::<_, StoreError>((0..6).for_each(|key| put(txn, key)))).unwrap();
+    store
+        .write(|txn| {
+            (0..6).for_each(|key| put(txn, key));
+            Ok::<_, StoreError>(())
+        })
+        .unwrap();
     store
         .write(|txn| {
             txn.delete_range(Family::Checks, vec![1], vec![4]);
