@@ -14,9 +14,11 @@ mod kept;
 use std::collections::BTreeMap;
 use std::convert::Infallible;
 use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc;
 use std::thread;
 
-use decision::ledger::{Finding, Fold, LedgerError, LedgerRead, Prepared, Rules, Status};
+use decision::ledger::{Finding, Fold, LedgerError, LedgerRead, MemoryLedger, Prepared, Rules, Status};
 use futures_util::{Stream, StreamExt};
 use serde::{Deserialize, Serialize};
 use tlog::checkpoint::Checkpoint;
@@ -33,8 +35,8 @@ const BUNDLES_AT_ONCE: u64 = 16;
 /// No more bundles are taken together once they have this many bytes.
 const BYTES_AT_ONCE: usize = 8 << 20;
 
-/// For fewer entries than this a thread costs more than it saves.
-const FEW: usize = 8;
+/// How many entries a thread prepares before it looks for more.
+const BLOCK: usize = 32;
 
 /// Of how many misfits it is kept why they are. Of further ones it is only known how many they are.
 const MAX_MISFITS: usize = 10_000;
@@ -194,18 +196,57 @@ fn judge(mut fold: Fold, bundles: &[VerifiedBundle], end: TreeSize) -> Result<(F
 }
 
 /// Does the costly part for all `entries`, on all processors, by the keys of a ledger that may be some entries behind.
-pub fn prepare<L>(rules: &Rules, ledger: &L, entries: &[&[u8]]) -> Vec<Result<Prepared, LedgerError<L::Error>>>
+fn prepare(rules: &Rules, ledger: &MemoryLedger, entries: &[&[u8]]) -> Vec<Result<Prepared, LedgerError<Infallible>>> {
+    let mut all = Vec::with_capacity(entries.len());
+    let Ok(()) = prepare_in_order(rules, ledger, entries, |prepared| {
+        all.push(prepared);
+        Ok::<(), Infallible>(())
+    });
+    all
+}
+
+/// The same for whoever can decide about entries while those after them are prepared: `take` gets them in their order, and an error of it ends
+/// the work.
+pub fn prepare_in_order<L, E>(
+    rules: &Rules,
+    ledger: &L,
+    entries: &[&[u8]],
+    mut take: impl FnMut(Result<Prepared, LedgerError<L::Error>>) -> Result<(), E>,
+) -> Result<(), E>
 where
     L: LedgerRead<Error: Send> + Sync,
 {
-    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get);
-    let share = entries.len().div_ceil(threads).max(FEW);
+    let blocks: Vec<&[&[u8]]> = entries.chunks(BLOCK).collect();
+    // For a few entries a thread costs more than it saves.
+    if blocks.len() < 2 {
+        return entries.iter().try_for_each(|entry| take(rules.prepare(ledger, entry)));
+    }
+    let threads = thread::available_parallelism().map_or(1, NonZeroUsize::get).min(blocks.len());
+    let next = AtomicUsize::new(0);
     thread::scope(|scope| {
-        let one = |share: &'_ [&'_ [u8]]| share.iter().map(|entry| rules.prepare(ledger, entry)).collect::<Vec<_>>();
-        let mut shares = entries.chunks(share);
-        // This thread has nothing else to do meanwhile.
-        let (own, others) = (shares.next().unwrap_or_default(), shares.map(|share| scope.spawn(move || one(share))).collect::<Vec<_>>());
-        let first = one(own);
-        first.into_iter().chain(others.into_iter().flat_map(|worker| worker.join().expect("preparing does not panic"))).collect()
+        let (sender, receiver) = mpsc::channel();
+        for _ in 0..threads {
+            let (sender, blocks, next) = (sender.clone(), &blocks, &next);
+            scope.spawn(move || {
+                loop {
+                    let number = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(block) = blocks.get(number) else { return };
+                    let prepared: Vec<_> = block.iter().map(|entry| rules.prepare(ledger, entry)).collect();
+                    if sender.send((number, prepared)).is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let (mut early, mut wanted) = (BTreeMap::new(), 0);
+        for (number, prepared) in receiver {
+            early.insert(number, prepared);
+            while let Some(prepared) = early.remove(&wanted) {
+                wanted += 1;
+                prepared.into_iter().try_for_each(&mut take)?;
+            }
+        }
+        Ok(())
     })
 }

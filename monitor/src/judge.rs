@@ -12,7 +12,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use acta_client::fold::prepare;
+use acta_client::fold::prepare_in_order;
 use decision::ledger::{Finding, FindingReason, LedgerError, LedgerRead, Overlay, Prepared, Rules};
 use decision::statement::Statement;
 use decision::types::{AdmissionMode, Body};
@@ -94,9 +94,14 @@ impl Judge {
         Overlay::new(self.ledger(store))
     }
 
-    /// The costly part for these entries, on all processors.
-    pub(crate) fn prepare(&self, store: &Store, entries: &[&[u8]]) -> Vec<Result<Prepared, LedgerError<StoreError>>> {
-        prepare(&self.rules, &self.ledger(store), entries)
+    /// Does the costly part for these entries on all processors, and gives them to `take` in their order meanwhile.
+    pub(crate) fn prepare(
+        &self,
+        store: &Store,
+        entries: &[&[u8]],
+        take: impl FnMut(Result<Prepared, LedgerError<StoreError>>) -> Result<(), StoreError>,
+    ) -> Result<(), StoreError> {
+        prepare_in_order(&self.rules, &self.ledger(store), entries, take)
     }
 
     /// Judges the next entry, and puts what it changes on top of `draft`.

@@ -220,34 +220,32 @@ impl Intake {
     }
 
     /// The ledger and the checks, entry by entry.
-    fn judge_all(&self, said: &Rejudged<'_>, txn: &mut Txn<'_>, log: &mut LogState, out: &mut Outcome) -> Result<(), StoreError> {
-        let mut prepared = self.judge.prepare(&self.store, &said.entries).into_iter();
+    fn judge_all(&self, all: &Rejudged<'_>, txn: &mut Txn<'_>, log: &mut LogState, out: &mut Outcome) -> Result<(), StoreError> {
         let mut draft = self.judge.draft(&self.store);
-        let mut runs = said.published.iter();
+        let mut runs = all.published.iter();
         let mut run = runs.next();
-        for (place, index) in (said.first..).enumerate().take(said.entries.len()) {
-            let (at, next) = (LeafIndex::new(index), prepared.next().expect("one for each entry"));
+        let mut place = 0;
+        self.judge.prepare(&self.store, &all.entries, |prepared| {
+            let (here, index) = (place, all.first + u64::try_from(place).expect("a chunk is small"));
+            place += 1;
             while run.is_some_and(|(end, _)| *end <= index) {
                 run = runs.next();
             }
-            let published = run.map_or_else(|| Published { earliest: None, latest: self.clock.now() }, |(_, published)| *published);
-            let opinion = self.judge.decide(&mut draft, at, next)?;
+            let opinion = self.judge.decide(&mut draft, LeafIndex::new(index), prepared)?;
             self.refused(&opinion, index, log, out);
-            let Some(statement) = opinion.prepared.statement() else { continue };
+            let Some(statement) = opinion.prepared.statement() else { return Ok(()) };
             let judged = Judged {
                 log: &log.origin,
-                index: at,
-                leaf: said.leaves[place],
-                bytes: said.entries[place],
+                index: LeafIndex::new(index),
+                leaf: all.leaves[here],
+                bytes: all.entries[here],
                 statement: Some(statement),
                 refusal: opinion.refusal.as_ref(),
                 related: &opinion.related,
-                published,
+                published: run.map_or_else(|| Published { earliest: None, latest: self.clock.now() }, |(_, published)| *published),
             };
-            for check in self.checks.iter() {
-                check.entry(&mut Rows::new(txn, log.number, check.name()), &judged, out)?;
-            }
-        }
+            self.checks.iter().try_for_each(|check| check.entry(&mut Rows::new(txn, log.number, check.name()), &judged, out))
+        })?;
         self.judge.write(txn, draft.into_rows());
         Ok(())
     }
