@@ -4,6 +4,7 @@
 //! DIR/db/         the store (RocksDB): what is followed, and all that was found
 //! DIR/evidence/   what convicts a log, or shows what it served; to be given to others
 //! DIR/receipts/   receipts that wait to be looked at
+//! DIR/db.new/     a store that is still being made, or whose making was cut short
 //! DIR/search/     the search index; may be removed, it is made anew from the store
 //! DIR/mutes/      which alerts are not sent; made and removed by `acta-monitor mute` and `unmute`
 //! DIR/requeue/    deliveries that somebody asked to be tried again
@@ -23,6 +24,9 @@ use serving::directory::sync_parent;
 use crate::store::{Store, StoreError, StoreOptions};
 
 pub use serving::directory::{Lock, LockError};
+
+/// What a store is called that is still being made.
+const UNFINISHED: &str = "db.new";
 
 /// A state directory, not yet locked.
 #[derive(Clone, Debug)]
@@ -122,7 +126,7 @@ impl StateDir {
         }
         self.make(&self.root)?;
         // A start that was cut short may have left these. Nobody else has a directory with just these names.
-        let ours = |name: &std::ffi::OsStr| ["db", "lock", "evidence", "receipts", "search"].iter().any(|ours| name == *ours);
+        let ours = |name: &std::ffi::OsStr| ["db", UNFINISHED, "lock", "evidence", "receipts", "search"].iter().any(|ours| name == *ours);
         let entries = fs::read_dir(&self.root).map_err(|error| self.failed(&self.root, error))?;
         for entry in entries {
             let name = entry.map_err(|error| self.failed(&self.root, error))?.file_name();
@@ -132,9 +136,16 @@ impl StateDir {
         }
         let lock = self.lock()?;
         self.make(&self.evidence())?;
-        let store = Arc::new(Store::create(&self.db(), options)?);
-        sync_parent(&self.db()).and_then(|()| sync_parent(&self.root)).map_err(|error| self.failed(&self.root, error))?;
-        Ok(OpenState { store, _lock: lock })
+        // Making a store takes several steps, so it gets its name when all of them are done.
+        let unfinished = self.root.join(UNFINISHED);
+        match fs::remove_dir_all(&unfinished) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(self.failed(&unfinished, error)),
+            _ => {}
+        }
+        drop(Store::create(&unfinished, options)?);
+        let named = fs::rename(&unfinished, self.db()).and_then(|()| sync_parent(&self.db())).and_then(|()| sync_parent(&self.root));
+        named.map_err(|error| self.failed(&self.root, error))?;
+        Ok(OpenState { store: Arc::new(Store::open(&self.db(), options)?), _lock: lock })
     }
 
     fn lock(&self) -> Result<Lock, LockError> {
@@ -171,6 +182,18 @@ mod tests {
         assert_eq!(state.look(StoreOptions::default()).unwrap().scan(Family::Logs, &[], 1).unwrap(), []);
         drop(open);
         state.open(StoreOptions::default()).unwrap();
+    }
+
+    #[test]
+    fn a_store_whose_making_was_cut_short_is_made_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = StateDir::new(dir.path());
+        // What RocksDB leaves behind when it is killed before it made all families.
+        fs::create_dir(dir.path().join(UNFINISHED)).unwrap();
+        fs::write(dir.path().join(UNFINISHED).join("CURRENT"), "MANIFEST-000001\n").unwrap();
+        drop(state.open_or_create(StoreOptions::default()).unwrap());
+        state.open(StoreOptions::default()).unwrap();
+        assert!(!dir.path().join(UNFINISHED).exists());
     }
 
     #[test]
