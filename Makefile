@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .PHONY: help setup demo test check fmt clippy doc deny fuzz interop interop-broken openapi verifiers real-data syncs release clean
 
 help: ## lists these targets
-	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 12
+	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
 
 setup: ## installs what is missing, builds RocksDB's library once, writes .cargo/config.toml
 	@scripts/setup.sh

@@ -66,6 +66,7 @@ for i in $(seq 10); do printf '{"kind":"test.decision","subject":"Roof %s","outc
 "$ACTA" publish --issuer issuer.example --key "$WORK/issuer.example.key" --series 2026 "${LOG[@]}" --receipts "$WORK/statement-receipts" \
   "$WORK/decisions.jsonl" >/dev/null
 compare statements "$@"
+PYTHONDONTWRITEBYTECODE=1 "$PYTHON" scripts/openapi/refusals.py "$DOCUMENT" "$LOG_URL"
 stop_log TERM
 
 if [ "$PARTIAL" = 0 ]; then
