@@ -250,6 +250,7 @@ mod tests {
 
     const ISSUER: &str = "works.example";
 
+    #[allow(clippy::needless_pass_by_value, reason = "it is made for this call")]
     fn award(world: &World, seq: u64, party: Value, decided: &str) -> Value {
         let decision = with(world.decision(ISSUER, "2026", seq), "kind", "procurement.award".into());
         let decision = with(with(decision, "outcome", "direct-award".into()), "parties", json!([party]));

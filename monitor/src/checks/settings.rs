@@ -81,7 +81,7 @@ pub struct ThresholdSection {
 }
 
 /// Settings that make sense.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Settings(pub(super) Section);
 
 /// Why the section cannot be used. Each text names the key and says what to write.
@@ -184,12 +184,6 @@ impl Section {
             if positive { Ok(()) } else { Err(SettingsError::Threshold) }
         })?;
         Ok(Settings(self))
-    }
-}
-
-impl Default for Settings {
-    fn default() -> Self {
-        Settings(Section::default())
     }
 }
 

@@ -1,6 +1,6 @@
 //! A log for tests of checks: statements of few words, published at times that a test sets, and what is found of them.
 
-#![allow(clippy::unwrap_used, reason = "tests may fail")]
+#![allow(clippy::unwrap_used, clippy::needless_pass_by_value, reason = "tests may fail, and give away what they made for one call")]
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};

@@ -43,7 +43,7 @@ fn statement(world: &World, step: &Step, published: u64) -> Value {
     let issuer = format!("issuer-{}.example", step.issuer);
     if step.what == 0 {
         let hours = json!({"days": ["mon-fri"], "from": "08:00", "until": "12:00", "zone": "UTC"});
-        let registration = with(world.registration(&issuer), "retired", (step.detail % 2 == 0).into());
+        let registration = with(world.registration(&issuer), "retired", step.detail.is_multiple_of(2).into());
         return with(registration, "hours", hours);
     }
     let mut statement = match step.what {
@@ -84,13 +84,11 @@ proptest! {
         steps in proptest::collection::vec(step(), 1..60),
     ) {
         let (mut one, mut done) = (World::new(SETTINGS), Vec::new());
-        let mut published = 0;
-        for step in &steps {
+        for (published, step) in (0..).zip(&steps) {
             one.later(step.seconds);
             one.precision = [Some(1), None, Some(90_000)][usize::from(step.detail % 3)];
             let entry = one.entry(&statement(&one, step, published), step.what == 9);
             one.push(std::slice::from_ref(&entry));
-            published += 1;
             done.push(Done::Published(Box::new(entry)));
             if step.tick {
                 one.tick();
