@@ -228,7 +228,9 @@ impl Follower {
             Placed::Continues => {}
             Placed::Refused => return Ok(Look::Refused),
             Placed::Unknown => {
-                return Ok(Look::Unavailable("what shows that its head continues the one before could not be fetched".to_owned()));
+                let look = self.withheld("what shows that its head continues the one before could not be fetched");
+                self.say()?;
+                return Ok(look);
             }
         }
         if before.is_some_and(|before| before.checkpoint().size() > shown.head.checkpoint().size()) {
@@ -280,7 +282,7 @@ impl Follower {
         let known = heads::all(&store, number)?;
         let mut comparison = heads::judge(&History::new(&store, number, cursor), &known, &head, &self.keys)?;
         let is_read = matches!(comparison, Comparison::Same | Comparison::Consistent);
-        let (mut earlier, mut out) = (signed, Outcome::default());
+        let (mut earlier, mut out) = (newest.unwrap_or(signed), Outcome::default());
         let is_ahead = head.checkpoint().size() > cursor;
         // Two heads of one size convict the log, and beyond what was read either of them may be the one that continues it: that one is followed.
         if is_ahead && matches!(comparison, Comparison::Convicts(_)) {
@@ -300,12 +302,14 @@ impl Follower {
                 comparison = self.continues_cursor(&log).await;
             }
         }
+        let is_wrong = self.is_wrong(&comparison);
         let standing = heads::report(&self.evidence, &comparison, earlier, signed, &heads::Source::Log, now, &mut out)?;
         // The entries that are kept have this very root.
         let settled = if is_read && standing == Standing::Continues { Standing::Followed } else { standing };
         self.intake_mut().note(|log, txn| heads::settle(txn, log.number, signed.checkpoint(), settled), out)?;
         Ok(match standing {
             Standing::Continues | Standing::Followed => Placed::Continues,
+            Standing::Pending if is_wrong => Placed::Refused,
             Standing::Pending => Placed::Unknown,
             Standing::Unproven | Standing::Contradicts => Placed::Refused,
         })

@@ -13,6 +13,7 @@ use super::intake::IntakeError;
 use super::{FollowError, Follower, Look, served};
 use crate::config::LogSettings;
 use crate::finding::{Code, Raised};
+use crate::heads::Comparison;
 
 impl Follower {
     /// A chunk that was verified under the head does not continue what was taken in.
@@ -43,7 +44,16 @@ impl Follower {
         Ok(Look::Refused)
     }
 
-    fn withheld(&mut self, why: &str) -> Look {
+    /// Whether something is served that should show how a head stands, and is larger than it can be.
+    pub(super) fn is_wrong(&mut self, comparison: &Comparison) -> bool {
+        let Comparison::Unavailable(error) = comparison else { return false };
+        let Some(code) = code_of(error) else { return false };
+        self.conditions.is(code, "entries", format!("{error}."));
+        true
+    }
+
+    /// The log serves its head, and not what belongs to it.
+    pub(super) fn withheld(&mut self, why: &str) -> Look {
         let now = self.clock.now();
         self.metrics.unanswered.inc();
         let since = *self.withheld.get_or_insert(now);
