@@ -161,6 +161,7 @@ impl Follower {
             timeline.saw(head.checkpoint().size().as_u64(), seen);
         }
         progress.at(log.size.as_u64());
+        metrics.cursor.set(i64::try_from(log.size.as_u64()).unwrap_or(i64::MAX));
         let intake = Intake::new(parts.store, log, keys.clone(), parts.checks, parts.clock.clone())?;
         Ok(Follower {
             policies: Policies::new(&settings.policy),
