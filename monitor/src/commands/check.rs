@@ -84,7 +84,9 @@ fn print(findings: &[Finding], json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     for finding in findings {
         if json {
-            writeln!(out, "{}", serde_json::to_string(finding).expect("findings are texts, numbers and times"))?;
+            let line = serde_json::to_string(finding).expect("findings are texts, numbers and times");
+            // Somebody may look at it in a terminal.
+            writeln!(out, "{}", terminal::json(&line))?;
             continue;
         }
         writeln!(out, "{} {}: {}", finding.severity, finding.code, terminal::line(&finding.text))?;
