@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
 mod alerts;
+mod campaign;
 mod checking;
 mod faults;
 mod killed;

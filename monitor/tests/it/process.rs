@@ -8,7 +8,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::server::{Served, Server};
-use crate::world::{World, now, policy};
+use crate::world::{ORIGIN, World, now, policy};
 
 pub(crate) fn acta_monitor() -> Program {
     Program::new(env!("CARGO_BIN_EXE_acta-monitor"))
@@ -43,8 +43,13 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) fn new(with_witness: bool) -> Self {
+        Scene::of(ORIGIN, with_witness)
+    }
+
+    /// A scene with the log of this name.
+    pub(crate) fn of(origin: &str, with_witness: bool) -> Self {
         let (dir, server) = (tempfile::tempdir().unwrap(), Server::start());
-        let policy = policy(dir.path(), &server.url(), with_witness);
+        let policy = policy(dir.path(), origin, &server.url(), with_witness);
         Scene { dir, server, policy, with_witness }
     }
 
@@ -87,6 +92,11 @@ impl Scene {
     }
 }
 
+/// Another program of ours.
+pub(crate) fn beside(name: &str) -> Program {
+    Program::beside(env!("CARGO_BIN_EXE_acta-monitor"), name)
+}
+
 pub(crate) fn check(args: &[&str]) -> Checked {
     let output = acta_monitor().run(&[&["check", "--json"], args].concat());
     let lines = String::from_utf8(output.stdout).unwrap();
@@ -105,6 +115,29 @@ pub(crate) fn until_metric(server: &processes::Server, name: &str, value: u64) {
         }
         assert!(start.elapsed() < PATIENCE, "never: {line}; {metrics}; {}", server.messages());
         std::thread::yield_now();
+    }
+}
+
+/// What a running monitor answers to this question for JSON.
+pub(crate) fn api(server: &processes::Server, path: &str) -> Value {
+    let answer = get(server.address, path);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    assert!(head.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+    serde_json::from_str(body).unwrap()
+}
+
+/// Asks a running monitor for its findings until there is one such.
+pub(crate) fn finding(server: &processes::Server, wanted: impl Fn(&Value) -> bool) -> Value {
+    let start = std::time::Instant::now();
+    loop {
+        let mut answer = api(server, "/api/v1/findings?limit=500");
+        let findings = answer["findings"].as_array_mut().unwrap();
+        if let Some(found) = findings.iter().position(&wanted) {
+            return findings.swap_remove(found);
+        }
+        assert!(start.elapsed() < PATIENCE, "never found; {answer}; {}", server.messages());
+        // As often as one client may ask.
+        std::thread::sleep(std::time::Duration::from_millis(25));
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// What is served at a path.
@@ -14,12 +15,17 @@ pub(crate) enum Served {
     Endless,
     /// A redirect.
     Redirect(String),
+    /// An answer with this head, and behind it these bytes so many times: made while they are sent, so that gigabytes cost nothing here.
+    Answer(String, Arc<[u8]>, u64),
+    /// One after the other, and then again from the first.
+    Turns(Vec<Served>),
 }
 
 #[derive(Default)]
 struct Shared {
     files: Mutex<BTreeMap<String, Served>>,
     requests: Mutex<Vec<String>>,
+    is_gone: AtomicBool,
 }
 
 /// The server. Its threads end with the process.
@@ -59,6 +65,11 @@ impl Server {
         self.shared.files.lock().unwrap().remove(path);
     }
 
+    /// Whether connections are closed without an answer.
+    pub(crate) fn be_gone(&self, gone: bool) {
+        self.shared.is_gone.store(gone, Ordering::SeqCst);
+    }
+
     /// What was asked for since this was called last.
     pub(crate) fn requests(&self) -> Vec<String> {
         std::mem::take(&mut self.shared.requests.lock().unwrap())
@@ -75,9 +86,11 @@ fn answer(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
         let path = line.split(' ').nth(1).unwrap_or_default().trim_start_matches('/').to_owned();
         while lines.read_line(&mut line)? > 2 {}
+        if shared.is_gone.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         shared.requests.lock().unwrap().push(path.clone());
-        let served = shared.files.lock().unwrap().get(&path).cloned();
-        match served {
+        match shared.of(&path) {
             None => stream.write_all(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")?,
             Some(Served::Bytes(bytes)) => {
                 stream.write_all(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", bytes.len()).as_bytes())?;
@@ -92,6 +105,28 @@ fn answer(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
                     stream.write_all(&[b'x'; 4096])?;
                 }
             }
+            Some(Served::Answer(head, bytes, times)) => {
+                stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes())?;
+                for _ in 0..times {
+                    stream.write_all(&bytes)?;
+                }
+                return Ok(());
+            }
+            Some(Served::Turns(_)) => unreachable!("turns take one of theirs"),
+        }
+    }
+}
+
+impl Shared {
+    /// What is served at a path now.
+    fn of(&self, path: &str) -> Option<Served> {
+        let mut files = self.files.lock().unwrap();
+        match files.get_mut(path)? {
+            Served::Turns(turns) => {
+                turns.rotate_left(1);
+                turns.last().cloned()
+            }
+            served => Some(served.clone()),
         }
     }
 }

@@ -1,20 +1,23 @@
 //! A log of statements as static files, and what may be wrong with it.
 
 use std::collections::BTreeMap;
+use std::convert::Infallible;
 use std::path::Path;
 
 use decision::statement::Draft;
 use serde_json::{Value, json};
 use tlog::checkpoint::{Checkpoint, Origin, SignedCheckpoint};
 use tlog::key::{Algorithm, KeyName, SigningKey};
-use tlog::merkle::{Appender, Node};
+use tlog::merkle::{Appender, Node, prove_inclusion};
+use tlog::proof::Proof;
 use tlog::tiles::{BundleId, TileId, bundles_of, encode_entry, tiles_of};
-use tlog::{Hash, TreeSize};
+use tlog::{Hash, LeafIndex, TreeSize};
 
 pub(crate) const ORIGIN: &str = "log.example";
 
 /// A log, its keys, and one witness.
 pub(crate) struct World {
+    origin: &'static str,
     pub(crate) entries: Vec<Vec<u8>>,
     nodes: BTreeMap<Node, Hash>,
     tree: Appender,
@@ -26,15 +29,15 @@ fn key(name: &str, algorithm: Algorithm, seed: u8) -> SigningKey {
     SigningKey::from_seed(KeyName::new(name).unwrap(), algorithm, &[seed; 32]).unwrap()
 }
 
-fn log_key() -> SigningKey {
-    key(ORIGIN, Algorithm::Ed25519, 1)
+fn log_key(origin: &str) -> SigningKey {
+    key(origin, Algorithm::Ed25519, 1)
 }
 
-fn registrar() -> SigningKey {
+pub(crate) fn registrar() -> SigningKey {
     key("registrar.example", Algorithm::Ed25519, 2)
 }
 
-fn issuer() -> SigningKey {
+pub(crate) fn issuer() -> SigningKey {
     key("planning.example", Algorithm::Ed25519, 3)
 }
 
@@ -49,7 +52,12 @@ pub(crate) fn sign(statement: &Value, keys: &[&SigningKey]) -> Vec<u8> {
 impl World {
     /// A log without entries, which takes in anything.
     pub(crate) fn empty() -> Self {
-        World { entries: Vec::new(), nodes: BTreeMap::new(), tree: Appender::new(), roots: vec![Hash::EMPTY_TREE], seq: 0 }
+        World::of(ORIGIN)
+    }
+
+    /// The same, under another name.
+    pub(crate) fn of(origin: &'static str) -> Self {
+        World { origin, entries: Vec::new(), nodes: BTreeMap::new(), tree: Appender::new(), roots: vec![Hash::EMPTY_TREE], seq: 0 }
     }
 
     /// A log with a charter and an issuer.
@@ -58,7 +66,7 @@ impl World {
         let issued = "2026-03-01T09:30:00Z";
         let charter = json!({"type": "charter", "log": ORIGIN, "issued": issued, "version": 1, "admission": admission,
             "registrars": [registrar().verifier_key().to_string()], "threshold": 1});
-        world.append(sign(&charter, &[&log_key()]));
+        world.append(sign(&charter, &[&log_key(ORIGIN)]));
         let registration = json!({"type": "issuer", "log": ORIGIN, "issuer": "planning.example", "issued": issued,
             "names": {"en": "Planning Authority"}, "keys": [issuer().verifier_key().to_string()], "kinds": ["planning.*"]});
         world.append(sign(&registration, &[&registrar(), &issuer()]));
@@ -110,12 +118,16 @@ impl World {
     /// The head of this size, with the witness's signature of this time.
     pub(crate) fn head(&self, size: u64, cosigned: Option<u64>) -> SignedCheckpoint {
         let root = self.roots[usize::try_from(size).unwrap()];
-        let checkpoint = Checkpoint::new(Origin::for_new_log(ORIGIN).unwrap(), TreeSize::new(size), root);
-        let mut head = SignedCheckpoint::sign(&checkpoint, &[&log_key()]).unwrap();
-        if let Some(seconds) = cosigned {
-            head.add_signature(witness().cosign(&checkpoint, seconds).unwrap()).unwrap();
-        }
-        head
+        signed_head(self.origin, size, root, cosigned)
+    }
+
+    /// A receipt of the entry at `index`, under the head of this size.
+    pub(crate) fn receipt(&self, index: u64, size: u64) -> Vec<u8> {
+        let entry = self.entries[usize::try_from(index).unwrap()].clone();
+        let (index, size) = (LeafIndex::new(index), TreeSize::new(size));
+        let node = |node: Node| Ok::<_, Infallible>(self.nodes[&node]);
+        let hashes = prove_inclusion(index, size, node).unwrap();
+        Proof::new(Some(entry), index, hashes, self.head(size.as_u64(), Some(now()))).unwrap().to_bytes()
     }
 
     pub(crate) fn bundle(&self, id: BundleId) -> Vec<u8> {
@@ -138,11 +150,26 @@ impl World {
     }
 }
 
+/// A head that the log has signed, whatever it says, with the witness's signature of this time.
+pub(crate) fn signed_head(origin: &str, size: u64, root: Hash, cosigned: Option<u64>) -> SignedCheckpoint {
+    let checkpoint = Checkpoint::new(Origin::for_new_log(origin).unwrap(), TreeSize::new(size), root);
+    let mut head = SignedCheckpoint::sign(&checkpoint, &[&log_key(origin)]).unwrap();
+    if let Some(seconds) = cosigned {
+        head.add_signature(witness().cosign(&checkpoint, seconds).unwrap()).unwrap();
+    }
+    head
+}
+
+/// The log's key, for whoever verifies evidence.
+pub(crate) fn log_vkey(origin: &str) -> String {
+    log_key(origin).verifier_key().to_string()
+}
+
 /// A policy file in `dir` that asks for the witness or not. `url` may be empty.
-pub(crate) fn policy(dir: &Path, url: &str, with_witness: bool) -> std::path::PathBuf {
+pub(crate) fn policy(dir: &Path, origin: &str, url: &str, with_witness: bool) -> std::path::PathBuf {
     let quorum = if with_witness { format!("witness w {}\nquorum w\n", witness().verifier_key()) } else { "quorum none\n".to_owned() };
     let path = dir.join("policy");
-    std::fs::write(&path, format!("log {} {url}\n{quorum}", log_key().verifier_key()).replace(" \n", "\n")).unwrap();
+    std::fs::write(&path, format!("log {} {url}\n{quorum}", log_vkey(origin)).replace(" \n", "\n")).unwrap();
     path
 }
 
