@@ -13,6 +13,7 @@ mod bombs;
 mod bytes;
 mod entries;
 mod heads;
+mod honest;
 mod hostile;
 mod receivers;
 mod service;
@@ -95,7 +96,7 @@ impl Lie {
         let mended = scene.check_with(&config);
         match self.expect {
             Expect::Kept(code) | Expect::Convicted(code) => {
-                assert!(wrong(&mended).contains(&code), "what was signed stays signed: {mended:?}")
+                assert!(wrong(&mended).contains(&code), "what was signed stays signed: {mended:?}");
             }
             _ => assert_eq!((mended.code, wrong(&mended)), (Some(0), vec![]), "after the lie: {mended:?}"),
         }

@@ -62,12 +62,12 @@ const BUNDLES: &[Lie] = &[
 /// Tiles are what shows that a head continues the one before. One that is wrong shows nothing.
 const TILES: &[Lie] = &[
     Lie::new("a tile of 8,191 bytes", Found("log.unproven-inconsistency"), |scene, world| {
-        change(scene, world, TILE, |bytes| bytes.truncate(8191))
+        change(scene, world, TILE, |bytes| bytes.truncate(8191));
     }),
     Lie::new("a tile of 8,193 bytes", Found("log.wrong-bytes"), |scene, world| change(scene, world, TILE, |bytes| bytes.push(0))),
     Lie::new("a tile without a byte", Found("log.unproven-inconsistency"), |scene, world| change(scene, world, TILE, Vec::clear)),
     Lie::new("a flipped bit in a tile", Found("log.unproven-inconsistency"), |scene, world| {
-        change(scene, world, TILE, |bytes| bytes[100] ^= 1)
+        change(scene, world, TILE, |bytes| bytes[100] ^= 1);
     }),
     Lie::new("a flipped bit in every tile", Found("log.unproven-inconsistency"), |scene, world| {
         scene.serve(world, DURING);

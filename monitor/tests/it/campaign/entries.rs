@@ -81,8 +81,11 @@ fn good_entries_between_bad_ones_are_judged_all_the_same() {
     assert!(checked.codes().iter().all(|code| code.starts_with("ledger.")), "{:?}", checked.codes());
 }
 
-/// What is wrong with a decision that the log has to take in, by its members.
-const PROCESS: &[(&str, &str, fn() -> Value)] = &[
+/// A code, the checks' settings for it, and the members of a decision to which it applies.
+type Odd = (&'static str, &'static str, fn() -> Value);
+
+/// What may be wrong with a decision that the log has to take in.
+const PROCESS: &[Odd] = &[
     ("process.gap", "gap_after = \"0s\"", || json!({"seq": 9})),
     ("process.late-publication", "", || json!({"decided": "2026-01-02"})),
     ("process.backdated", "", || json!({"issued": "2026-03-02T09:30:00Z", "decided": "2026-03-02"})),

@@ -105,3 +105,12 @@ fn a_size_beyond_all_reason_is_not_believed_and_costs_nothing() {
         println!("then: {:?} {:?}", mended.code, super::wrong(&mended));
     }
 }
+
+#[test]
+fn a_case_fails_if_the_log_does_not_lie() {
+    let first = [TWO_HISTORIES[0], TWO_HISTORIES[3], WRONG_HEADS[0], WRONG_HEADS[3]];
+    for lie in first {
+        let honest = Lie { tell: |scene, world| scene.serve(world, DURING), ..lie };
+        assert!(std::panic::catch_unwind(|| honest.run()).is_err(), "{} is found where there is none", lie.name);
+    }
+}
