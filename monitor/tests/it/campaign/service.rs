@@ -11,7 +11,7 @@ use serde_json::json;
 use super::receivers::Inbox;
 use super::{fork, wrong};
 use crate::process::{Scene, acta_monitor, finding, until_metric};
-use crate::world::World;
+use crate::world::{World, now};
 
 const FAST: &str = "interval = \"50ms\"\npartial_delay = \"50ms\"\nunreachable_after = \"300ms\"";
 
@@ -62,21 +62,21 @@ fn a_log_that_goes_away_and_comes_back_is_found_and_resolved() {
     scene.server.be_gone(false);
     finding(&server, |one| one["code"] == "log.unreachable" && one["resolved"].is_string());
     until_metric(&server, "acta_monitor_cursor{log=\"log.example\"}", 1100);
-    // Entries that are withheld are found as well, though the head is there.
-    let world = world.noise(256);
-    scene.serve(&world, world.size());
-    scene.server.remove("tile/entries/004");
-    let withheld = |resolved: bool| {
-        let server = &server;
-        move || {
-            finding(server, |one| {
-                one["code"] == "log.unreachable" && one["subject"] == "entries" && one["resolved"].is_string() == resolved
-            })
-        }
+    // What is withheld is found as well, though the head is there: entries, or what shows that the head continues the one before.
+    let withheld = |is_over: bool| {
+        finding(&server, |one| one["code"] == "log.unreachable" && one["subject"] == "entries" && one["resolved"].is_string() == is_over)
     };
-    withheld(false)();
-    scene.serve(&world, world.size());
-    withheld(true)();
+    let mut world = world;
+    for path in ["tile/entries/004", "tile/0/005"] {
+        world = world.noise(256);
+        scene.server.put_all(world.files(world.size()));
+        scene.server.remove(path);
+        scene.show(&world, world.size(), Some(now()));
+        withheld(false);
+        scene.serve(&world, world.size());
+        withheld(true);
+        until_metric(&server, "acta_monitor_cursor{log=\"log.example\"}", world.size());
+    }
 }
 
 #[test]
