@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt clippy doc deny fuzz interop interop-broken openapi verifiers real-data syncs release clean
+.PHONY: help setup demo test check fmt clippy doc deny fuzz interop interop-broken openapi verifiers real-data syncs compare release clean
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
@@ -63,6 +63,10 @@ real-data: setup ## publishes a large set of decisions, kills the server on the 
 syncs: setup ## counts what a commit costs: syncs for each add, with slow and with fast disks
 	cargo build --release --workspace --bins
 	scripts/syncs.sh
+
+compare: setup ## Tessera's POSIX log and ours side by side, with the same load; COMPARE_FLAGS such as "--seconds 60"; takes half an hour
+	cargo build --release --bin acta --bin acta-log
+	interop/compare/compare.py "$$(scripts/target-dir.sh)/release" $(COMPARE_FLAGS)
 
 release: setup ## optimized binaries
 	cargo build --release --workspace --bins
