@@ -1,15 +1,15 @@
 #!/usr/bin/env python3
 """Runs the README's ```console blocks, in order, in an empty directory, and compares what they print.
 
-usage: test-readme.py PROGRAMS [README.md]      PROGRAMS is the directory of acta, acta-log and acta-witness
+usage: test-readme.py PROGRAMS [README.md]      PROGRAMS is the directory of acta, acta-log, acta-witness and acta-monitor
 
     $ command         runs; has to succeed
     text              has to be the next line of its output; … stands for anything within a line
     …                 alone on a line: any number of lines
     ^C                ends the server that was started last, as Ctrl-C does; it has to end well
 
-A command that starts with `acta-log serve` or `acta-witness serve` is left running once it has printed what the README shows. Port numbers are
-replaced by free ones, in commands and in what is expected, so that runs do not disturb each other.
+A command that starts with `acta-log serve`, `acta-witness serve` or `acta-monitor serve` is left running once it has printed what the README
+shows. Port numbers are replaced by free ones, in commands and in what is expected, so that runs do not disturb each other.
 """
 import os
 import pathlib
@@ -119,7 +119,7 @@ class Session:
     def step(self, line, expected):
         if line == "^C":
             self.interrupt()
-        elif line.startswith(("$ acta-log serve", "$ acta-witness serve")):
+        elif line.startswith(("$ acta-log serve", "$ acta-witness serve", "$ acta-monitor serve")):
             self.serve(line[2:], expected)
         else:
             self.run(line[2:], expected)

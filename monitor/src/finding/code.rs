@@ -220,6 +220,10 @@ impl From<Code> for String {
 
 #[cfg(test)]
 mod tests {
+    use decision::canonical::NotCanonical;
+    use decision::ledger::Refusal;
+    use decision::statement::Malformed;
+
     use super::*;
 
     #[test]
@@ -232,5 +236,24 @@ mod tests {
         for bad in ["", "log", "log.", "log.nothing", "rule.", "rule.a b", "ledger.\n", "LOG.fork"] {
             assert_eq!(bad.parse::<Code>(), Err(UnknownCode), "{bad:?}");
         }
+    }
+
+    #[test]
+    fn every_code_is_documented_as_it_is() {
+        const DOCUMENTATION: &str = include_str!("../../../docs/findings.md");
+        let is_code =
+            |line: &&str| line.strip_prefix("| `").and_then(|rest| rest.split_once('`')).is_some_and(|(name, _)| name.contains('.'));
+        let mut rows: Vec<&str> = DOCUMENTATION.lines().filter(is_code).collect();
+        for code in Code::all() {
+            let row = format!("| `{code}` | {} | {} | {} |", code.severity(), code.title(), code.explanation());
+            let place = rows.iter().position(|line| *line == row);
+            rows.remove(place.unwrap_or_else(|| panic!("docs/findings.md lacks: {row}")));
+        }
+        for name in Refusal::NAMES.iter().chain(Malformed::NAMES).chain(NotCanonical::NAMES) {
+            let code = format!("`{}`", Code::ledger(name));
+            assert!(DOCUMENTATION.contains(&code), "docs/findings.md lacks: {code}");
+        }
+        rows.retain(|row| !row.starts_with("| `rule.NAME`") && !row.starts_with("| `watch.NAME`"));
+        assert!(rows.is_empty(), "docs/findings.md has what is no code: {rows:?}");
     }
 }
