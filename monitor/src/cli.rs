@@ -19,8 +19,11 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
-const EXIT_CODES: &str =
-    "Exit codes: 0 good, 1 findings or an error, 2 wrong use of the command line or the configuration, 3 a log could not be looked at.";
+const EXIT_CODES: &str = "To begin, with the policy file that the log's operator gives out:\n  \
+     acta-monitor init --state watch --policy policy --log https://log.example --config watch.toml\n  \
+     acta-monitor check --config watch.toml\n  \
+     acta-monitor serve --config watch.toml\n\n\
+     Exit codes: 0 good, 1 findings or an error, 2 wrong use of the command line or the configuration, 3 a log could not be looked at.";
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
@@ -66,10 +69,10 @@ pub(crate) struct Serve {
     /// The configuration file; see acta-monitor.example.toml
     #[arg(long, value_name = "FILE")]
     pub(crate) config: PathBuf,
-    /// Address and port for everybody, in place of the configured ones; port 0 takes a free one
+    /// Address and port for everybody, in place of the configured ones (127.0.0.1:8082 if there are none); port 0 takes a free one
     #[arg(long, value_name = "ADDR", value_parser = serving::address::listen)]
     pub(crate) listen: Option<SocketAddr>,
-    /// Address and port for the operator: /metrics, /healthz, /readyz
+    /// Address and port for whoever runs the monitor: /metrics, /healthz, /readyz; keep it away from the public
     #[arg(long, value_name = "ADDR", value_parser = serving::address::listen)]
     pub(crate) ops_listen: Option<SocketAddr>,
 }
@@ -87,7 +90,8 @@ pub(crate) struct CheckConfig {
 
 /// Looks at logs once, takes in what is new, and says what is wrong with them: for cron.
 ///
-/// Prints all findings that are open, also those of earlier runs. Exit code: 0 nothing was found (what is only worth knowing does not count),
+/// Give it --config, or --policy and --state. Prints all findings that are open, also those of earlier runs. Not while `serve` works on the
+/// same state directory. Exit code: 0 nothing was found (what is only worth knowing does not count),
 /// 1 findings, 2 wrong use, 3 a log could not be looked at.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: acta-monitor check --policy policy.txt --log https://log.example --state /var/lib/acta-watch")]
@@ -101,7 +105,7 @@ pub(crate) struct Check {
     /// Where the monitor keeps what it knows from one run to the next; made if it is not there
     #[arg(long, value_name = "DIR", required_unless_present = "config")]
     pub(crate) state: Option<PathBuf>,
-    /// A configuration file with further settings, rules and logs
+    /// A configuration file, with logs, settings and rules; with --policy beside it, only the log of that policy is looked at
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// A PEM file with certificate authorities to trust besides the web's
@@ -114,13 +118,13 @@ pub(crate) struct Check {
 
 /// Looks whether the log keeps what it promised in receipts.
 ///
-/// Compares with what `check` or `serve` has read of the log. What has not been read yet is remembered, and decided once it has been. A receipt
+/// Give it --config, or --policy and --state. Compares with what `check` or `serve` has read of the log. What has not been read yet is remembered, and decided once it has been. A receipt
 /// that is not part of the log becomes a finding whose evidence convicts the log. While a monitor runs on the state directory, the files are
 /// handed over to it. Exit code: 0 all are part of the log, 1 one is not, 2 a file is no receipt, 3 it is not known yet.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: acta-monitor audit-receipt --policy policy.txt --state /var/lib/acta-watch permit.tlog-proof")]
 pub(crate) struct AuditReceipt {
-    /// The receipts
+    /// The receipts, as `acta publish` keeps them
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// The policy file: keys of the logs
@@ -151,7 +155,7 @@ pub(crate) struct Replay {
     pub(crate) config: PathBuf,
 }
 
-/// Lists all kinds of findings with what they mean.
+/// Lists all kinds of findings with what they mean, as docs/findings.md does.
 #[derive(Debug, Args)]
 pub(crate) struct Codes {
     /// As JSON lines
@@ -224,7 +228,7 @@ pub(crate) struct Deliveries {
     /// The monitor's state directory
     #[arg(long, value_name = "DIR")]
     pub(crate) state: PathBuf,
-    /// Those that were given up
+    /// Those that were given up; without this, those that wait
     #[arg(long)]
     pub(crate) dead: bool,
     /// As JSON lines
@@ -254,7 +258,7 @@ fn severity(text: &str) -> Result<Severity, String> {
 
 /// Writes findings or decisions for other programs, also while the monitor runs.
 ///
-/// Columns of a table, and members of a line of JSON, keep their names and order; new ones come at the end. Findings come in the order in which
+/// Columns of a table keep their names and order, new ones come at the end; members of a line of JSON have the same names. Findings come in the order in which
 /// they were found, decisions and annotations in the order of their logs.
 #[derive(Debug, Args)]
 #[command(
