@@ -5,15 +5,15 @@
 //!
 //! | module | codes |
 //! |---|---|
-//! | [`gap`] | `process.gap` |
-//! | [`late`] | `process.late-publication` |
-//! | [`dated`] | `process.backdated`, `process.dated-ahead` |
-//! | [`rhythm`] | `process.silence`, `process.burst` |
-//! | [`hours`] | `process.outside-hours` |
-//! | [`overdue`] | `process.overdue-correction` |
-//! | [`alike`] | `content.shared-document`, `content.near-duplicate` |
-//! | [`threshold`] | `content.under-threshold` |
-//! | [`awards`] | `content.repeated-award` |
+//! | `gap` | `process.gap` |
+//! | `late` | `process.late-publication` |
+//! | `dated` | `process.backdated`, `process.dated-ahead` |
+//! | `rhythm` | `process.silence`, `process.burst` |
+//! | `hours` | `process.outside-hours` |
+//! | `overdue` | `process.overdue-correction` |
+//! | `alike` | `content.shared-document`, `content.near-duplicate` |
+//! | `threshold` | `content.under-threshold` |
+//! | `awards` | `content.repeated-award` |
 //! | [`overturned`] | none: counts for reports |
 //!
 //! Invariant: only entries that count are looked at; what the log should have refused is said elsewhere and can neither fill a gap nor
