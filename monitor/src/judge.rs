@@ -276,7 +276,8 @@ mod tests {
             hot.keep(format!("n{number}").as_bytes(), b"x");
             assert!(hot.get(b"ia").is_some(), "what is read stays");
         }
-        assert!(hot.lock().young.len() + hot.lock().old.len() <= 2 * HOT_ROWS);
+        let kept = hot.lock();
+        assert!(kept.young.len() + kept.old.len() <= 2 * HOT_ROWS);
     }
 
     #[test]
