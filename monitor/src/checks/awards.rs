@@ -88,7 +88,7 @@ impl RepeatedAwards {
         // What was found of awards long ago is not found again: this one has to be among them.
         let close = self.clusters(&awards.last).find(|cluster| cluster.contains(&(day, index)));
         if let Some(cluster) = close.filter(|_| !awards.is_open) {
-            out.raise(awards.raised(cluster));
+            out.raise(awards.raised(key, cluster));
             deadlines::set(rows, self.ends(cluster), key)?;
             awards.is_open = true;
         }
@@ -147,7 +147,7 @@ impl Check for RepeatedAwards {
                 return deadlines::set(rows, ends, key);
             }
             awards.is_open = false;
-            out.clear(Code::REPEATED_AWARD, awards.subject());
+            out.clear(Code::REPEATED_AWARD, awards.subject(key));
             rows.put(key, encode(&awards));
             Ok(())
         })
@@ -155,11 +155,14 @@ impl Check for RepeatedAwards {
 }
 
 impl Awards {
-    fn subject(&self) -> String {
-        format!("{} to {}", self.issuer, self.party)
+    /// With the beginning of the hash in the key: names are what issuers write, and two parties of one name must not be one finding, since
+    /// the one would end what was found of the other.
+    fn subject(&self, key: &[u8]) -> String {
+        let party: String = key.iter().skip(1).take(8).map(|byte| format!("{byte:02x}")).collect();
+        format!("{} to {} ({party})", self.issuer, self.party)
     }
 
-    fn raised(&self, cluster: &[(i64, u64)]) -> Raised {
+    fn raised(&self, key: &[u8], cluster: &[(i64, u64)]) -> Raised {
         let date = |award: &(i64, u64)| super::moment(award.0.saturating_mul(DAY)).to_string().chars().take(10).collect::<String>();
         let (first, last) = (&cluster[0], &cluster[cluster.len() - 1]);
         let text = format!(
@@ -172,7 +175,7 @@ impl Awards {
         );
         let mut indexes: Vec<u64> = cluster.iter().map(|(_, index)| *index).collect();
         indexes.sort_unstable();
-        Raised::new(Code::REPEATED_AWARD, &*self.issuer, self.subject(), text).at(indexes)
+        Raised::new(Code::REPEATED_AWARD, &*self.issuer, self.subject(key), text).at(indexes)
     }
 }
 
@@ -325,7 +328,28 @@ mod tests {
             let next = award(&world, seq, json!({"role": "supplier", "name": "\u{202e}<b>", "id": "nmr-1"}), "2026-03-01");
             world.publish(next);
         }
-        assert_eq!(world.one(&Code::REPEATED_AWARD).subject, "works.example to A B");
+        let subject = &world.one(&Code::REPEATED_AWARD).subject;
+        assert!(subject.starts_with("works.example to A B ("), "{subject}");
+    }
+
+    #[test]
+    fn a_second_number_under_the_same_name_does_not_end_what_was_found_of_the_first() {
+        let mut world = World::new("");
+        let named = |number: &str| json!({"role": "supplier", "name": "A B", "id": number});
+        for (seq, number, decided) in [
+            (1, "NMR-1", "2026-03-01"),
+            (2, "NMR-1", "2026-03-01"),
+            (3, "NMR-1", "2026-03-01"),
+            // So long ago that what is found of these is over at once.
+            (4, "NMR-2", "2020-03-01"),
+            (5, "NMR-2", "2020-03-01"),
+            (6, "NMR-2", "2020-03-01"),
+        ] {
+            let award = award(&world, seq, named(number), decided);
+            world.publish(award);
+        }
+        world.tick();
+        assert_eq!(world.one(&Code::REPEATED_AWARD).indexes, [0, 1, 2]);
     }
 
     #[test]
