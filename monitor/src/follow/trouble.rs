@@ -32,9 +32,8 @@ impl Follower {
         if let ReadError::ForgedEntry(index) = error {
             // Asked again: it may have been the network's fault, and what is served is worth keeping.
             match served::keep_forged(log, *index, &self.evidence).await? {
-                served::Served::Good => {
-                    return Ok(Look::Unavailable(format!("{error}, and was what it should be when it was fetched again")));
-                }
+                // Nothing to accuse anybody of, but nothing to go on with either. A log could do so each time.
+                served::Served::Good => return Ok(self.withheld(&format!("{error}, and was what it should be when it was fetched again"))),
                 served::Served::Wrong(Some(name)) => raised.text += &format!(" What was served is kept in {name}."),
                 served::Served::Wrong(None) => {}
             }

@@ -11,6 +11,7 @@ use serde_json::json;
 use super::receivers::Inbox;
 use super::{fork, wrong};
 use crate::process::{Scene, acta_monitor, finding, until_metric};
+use crate::server::Served;
 use crate::world::{World, now};
 
 const FAST: &str = "interval = \"50ms\"\npartial_delay = \"50ms\"\nunreachable_after = \"300ms\"";
@@ -77,6 +78,29 @@ fn a_log_that_goes_away_and_comes_back_is_found_and_resolved() {
         withheld(true);
         until_metric(&server, "acta_monitor_cursor{log=\"log.example\"}", world.size());
     }
+}
+
+/// Whoever forges an entry each time that it is asked for first, and mends it when it is asked again, would otherwise hold a monitor up for ever
+/// without a word.
+#[test]
+fn a_log_whose_forged_entry_is_good_when_it_is_asked_again_is_found() {
+    let (scene, world) = (Scene::new(true), World::empty().noise(1100));
+    scene.serve(&world, 700);
+    let config = scene.config(FAST, "");
+    assert_eq!(scene.check_with(&config).code, Some(0));
+    scene.serve(&world, 1100);
+    let good = world.files(1100)["tile/entries/003"].clone();
+    let mut forged = good.clone();
+    *forged.last_mut().unwrap() ^= 1;
+    scene.server.put("tile/entries/003", Served::Turns(vec![Served::Bytes(forged), Served::Bytes(good)]));
+    let server = acta_monitor().serve_config(&config, &[]);
+    let withheld = |is_over: bool| {
+        finding(&server, |one| one["code"] == "log.unreachable" && one["subject"] == "entries" && one["resolved"].is_string() == is_over)
+    };
+    withheld(false);
+    scene.serve(&world, 1100);
+    withheld(true);
+    until_metric(&server, "acta_monitor_cursor{log=\"log.example\"}", 1100);
 }
 
 #[test]
