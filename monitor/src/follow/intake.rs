@@ -278,3 +278,40 @@ fn entries_from(bundles: &[VerifiedBundle], first: u64) -> Vec<&[u8]> {
     let all = bundles.iter().flat_map(VerifiedBundle::iter);
     all.skip_while(|(index, _)| index.as_u64() < first).map(|(_, entry)| entry).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+    use acta_client::location::Location;
+    use acta_client::source::{Options, Source};
+    use acta_client::verified::VerifiedLog;
+    use futures_util::TryStreamExt;
+
+    use super::*;
+    use crate::heads::fixture::{ORIGIN, Tree, keys, policy};
+    use crate::store::StoreOptions;
+
+    /// A process that is killed between two batches is met by chance, and the moment is short. So this counts them.
+    #[tokio::test]
+    async fn entries_what_follows_from_them_and_the_cursor_are_one_batch() {
+        let (dir, served) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let tree = Tree::new("one", 0, 300);
+        tree.serve(served.path(), 300, &tree.head(300));
+        let location = Location::Directory(served.path().to_owned());
+        let source = Source::new(&location, &Options::default()).unwrap();
+        let verified = VerifiedLog::at(source, policy().verify(&tree.head(300)).unwrap());
+        let bundles: Vec<VerifiedBundle> = verified.entries(0..300).try_collect().await.unwrap();
+
+        let store = Arc::new(Store::create(dir.path(), StoreOptions::default()).unwrap());
+        let log = crate::logs::register(&store, ORIGIN).unwrap();
+        let mut intake = Intake::new(Arc::clone(&store), log, keys(), Vec::new().into(), Clock::system()).unwrap();
+        let written = store.watch();
+        let before = *written.borrow();
+        let taken = intake.take(&Chunk { bundles, head: tree.head(300), published: Vec::new() }).unwrap();
+        assert_eq!(taken, Taken { entries: 300, opened: 1 }, "one finding: that these are no statements");
+        assert_eq!(*written.borrow() - before, 1);
+        let stored = crate::logs::by_origin(&store, ORIGIN).unwrap().unwrap();
+        assert_eq!((stored.size.as_u64(), findings::last_event(&store).unwrap()), (300, 1));
+    }
+}
