@@ -7,9 +7,6 @@
 //!
 //! **Why somebody does that**: a wrong decision stands as long as nobody has to say anything about it.
 //!
-//! **Known fault**: found by chance in the test of all checks together, and not understood yet: in rare orders of appeals and answers a finding is
-//! open that would not be if the clock had been looked at more often, or less often.
-//!
 //! **False alarms**: a court that publishes the judgment itself as `appeals`; courts that take long; a doubt that touches no decision.
 
 use decision::types::{Body, KeyAction, KeyChange, KindPattern, Relation};

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "tests may fail")]
 
+use std::collections::BTreeSet;
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -78,18 +80,19 @@ enum Done {
 }
 
 proptest! {
-    // The same cases each time. With others it has failed once: whether `process.overdue-correction` is open then depended on how often the clock
-    // was looked at. Not understood yet; overdue.rs says so too.
-    #![proptest_config(ProptestConfig { rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::with_cases(40) })]
+    #![proptest_config(ProptestConfig::with_cases(40))]
     #[test]
     fn how_entries_are_divided_into_batches_and_how_often_the_clock_is_looked_at_changes_nothing(
         steps in proptest::collection::vec(step(), 1..60),
     ) {
         let (mut one, mut done) = (World::new(SETTINGS), Vec::new());
+        let mut used = BTreeSet::new();
         for (published, step) in (0..).zip(&steps) {
             one.later(step.seconds);
             one.precision = [Some(1), None, Some(90_000)][usize::from(step.detail % 3)];
-            let entry = one.entry(&statement(&one, step, published), step.what == 9);
+            // The ledger refuses a number that is used; findings are named by numbers and rely on that.
+            let refused = step.what == 9 || step.what != 0 && !used.insert((step.issuer, step.seq));
+            let entry = one.entry(&statement(&one, step, published), refused);
             one.push(std::slice::from_ref(&entry));
             done.push(Done::Published(Box::new(entry)));
             if step.tick {
