@@ -96,13 +96,23 @@ pub(crate) struct CheckConfig {
 #[derive(Debug, Args)]
 #[command(after_help = "Example: acta-monitor check --policy policy.txt --log https://log.example --state /var/lib/acta-watch")]
 pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) watched: Watched,
+    /// Each finding as a line of JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Which logs a command looks at, and what was seen of them before.
+#[derive(Debug, Args)]
+pub(crate) struct Watched {
     /// The policy file: keys of the logs, their witnesses, and how many of these must sign
     #[arg(long, value_name = "FILE", required_unless_present = "config")]
     pub(crate) policy: Option<PathBuf>,
     /// Where the log is: an address, or a directory; if it is left out, where the policy says
     #[arg(long, value_name = "URL", requires = "policy")]
     pub(crate) log: Option<String>,
-    /// Where the monitor keeps what it knows from one run to the next; made if it is not there
+    /// Where the monitor keeps what it knows from one run to the next; `check` makes it if it is not there
     #[arg(long, value_name = "DIR", required_unless_present = "config")]
     pub(crate) state: Option<PathBuf>,
     /// A configuration file, with logs, settings and rules; with --policy beside it, only the log of that policy is looked at
@@ -111,34 +121,21 @@ pub(crate) struct Check {
     /// A PEM file with certificate authorities to trust besides the web's
     #[arg(long, value_name = "FILE")]
     pub(crate) ca_file: Option<PathBuf>,
-    /// Each finding as a line of JSON
-    #[arg(long)]
-    pub(crate) json: bool,
 }
 
 /// Looks whether the log keeps what it promised in receipts.
 ///
-/// Give it --config, or --policy and --state. Compares with what `check` or `serve` has read of the log. What has not been read yet is remembered, and decided once it has been. A receipt
-/// that is not part of the log becomes a finding whose evidence convicts the log. While a monitor runs on the state directory, the files are
-/// handed over to it. Exit code: 0 all are part of the log, 1 one is not, 2 a file is no receipt, 3 it is not known yet.
+/// Give it --config, or --policy and --state. Compares with what `check` or `serve` has read of the log. What has not been read yet is
+/// remembered, and decided once it has been. A receipt that is not part of the log becomes a finding whose evidence convicts the log. While a
+/// monitor runs on the state directory, the files are handed over to it. Exit code: 0 all are part of the log, 1 one is not, 2 a file is no receipt, 3 it is not known yet.
 #[derive(Debug, Args)]
 #[command(after_help = "Example: acta-monitor audit-receipt --policy policy.txt --state /var/lib/acta-watch permit.tlog-proof")]
 pub(crate) struct AuditReceipt {
     /// The receipts, as `acta publish` keeps them
     #[arg(value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
-    /// The policy file: keys of the logs
-    #[arg(long, value_name = "FILE", required_unless_present = "config")]
-    pub(crate) policy: Option<PathBuf>,
-    /// Where the log is; if it is left out, where the policy says
-    #[arg(long, value_name = "URL", requires = "policy")]
-    pub(crate) log: Option<String>,
-    /// Where the monitor keeps what it knows
-    #[arg(long, value_name = "DIR", required_unless_present = "config")]
-    pub(crate) state: Option<PathBuf>,
-    /// The monitor's configuration file
-    #[arg(long, value_name = "FILE")]
-    pub(crate) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) watched: Watched,
     /// Each result as a line of JSON
     #[arg(long)]
     pub(crate) json: bool,

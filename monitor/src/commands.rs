@@ -10,7 +10,7 @@ mod mute;
 use std::path::Path;
 use std::process::ExitCode;
 
-use monitor::config::{Config, ConfigError, File};
+use monitor::config::{Config, ConfigError, File, LogSection};
 use monitor::replay::Replayed;
 use monitor::run::run;
 use serving::program::{self, Addresses};
@@ -22,7 +22,7 @@ pub(crate) fn execute(command: Command) -> anyhow::Result<ExitCode> {
         Command::Init(args) => init::init(&args),
         Command::Serve(args) => serve(&args),
         Command::CheckConfig(args) => check_config(&args),
-        Command::Check(args) => check::check(args),
+        Command::Check(args) => check::check(&args),
         Command::Replay(args) => replay(&args),
         Command::AuditReceipt(args) => audit_receipt::audit_receipt(&args),
         Command::Codes(args) => codes::codes(&args),
@@ -56,6 +56,21 @@ fn serve(args: &cli::Serve) -> anyhow::Result<ExitCode> {
 
 fn load_config(path: &Path) -> Result<Config, ConfigError> {
     File::load(path)?.validate()
+}
+
+/// The configuration that flags make, alone or on top of a file.
+fn config(args: &cli::Watched) -> Result<Config, ConfigError> {
+    let mut file = args.config.as_deref().map(File::load).transpose()?.unwrap_or_default();
+    if let Some(policy) = &args.policy {
+        file.log = vec![LogSection { policy: policy.clone(), url: args.log.clone().unwrap_or_default(), ..LogSection::default() }];
+    }
+    if let Some(state) = &args.state {
+        file.monitor.state.clone_from(state);
+    }
+    if let Some(ca_file) = &args.ca_file {
+        file.monitor.ca_file.clone_from(ca_file);
+    }
+    file.validate()
 }
 
 fn check_config(args: &cli::CheckConfig) -> anyhow::Result<ExitCode> {

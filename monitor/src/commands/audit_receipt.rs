@@ -7,7 +7,6 @@ use std::sync::Arc;
 use acta_client::{durable, terminal};
 use anyhow::anyhow;
 use monitor::clock::Clock;
-use monitor::config::{Config, File, LogSection};
 use monitor::state_dir::{LockError, StateDir, StateError};
 use monitor::views::{Audited, Metrics, NotAudited, Parts, Views, audit_receipt as audit, hand_over};
 use prometheus::Registry;
@@ -15,6 +14,7 @@ use serde_json::json;
 use serving::messages::MessagesSection;
 use tlog::proof::MAX_PROOF_FILE;
 
+use super::config;
 use crate::cli;
 
 /// In the order in which they are told, if there are several: a lie, a file that is no receipt, one that cannot be decided yet.
@@ -24,7 +24,7 @@ const UNSEEN: u8 = 3;
 
 pub(crate) fn audit_receipt(args: &cli::AuditReceipt) -> anyhow::Result<ExitCode> {
     MessagesSection { level: "error".to_owned(), ..MessagesSection::default() }.print()?;
-    let config = config(args)?;
+    let config = config(&args.watched)?;
     let dir = StateDir::new(&config.state);
     let state = match dir.open(config.store) {
         Ok(state) => state,
@@ -64,17 +64,6 @@ impl std::fmt::Display for Refused {
             Refused::NotAudited(error) => error.fmt(f),
         }
     }
-}
-
-fn config(args: &cli::AuditReceipt) -> anyhow::Result<Config> {
-    let mut file = args.config.as_deref().map(File::load).transpose()?.unwrap_or_default();
-    if let Some(policy) = &args.policy {
-        file.log = vec![LogSection { policy: policy.clone(), url: args.log.clone().unwrap_or_default(), ..LogSection::default() }];
-    }
-    if let Some(state) = &args.state {
-        file.monitor.state.clone_from(state);
-    }
-    Ok(file.validate()?)
 }
 
 fn read(file: &Path) -> Result<Vec<u8>, Refused> {

@@ -8,22 +8,22 @@ use std::time::Duration;
 use acta_client::terminal;
 use anyhow::{Context, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
-use monitor::config::{Config, File, LogSection};
 use monitor::finding::{Finding, Severity};
 use monitor::once::{Looked, Once};
 use monitor::progress::{Progress, Watch};
 use serving::messages::MessagesSection;
 
+use super::config;
 use crate::cli;
 
 /// Findings, and a log that could not be looked at.
 const FOUND: u8 = 1;
 const UNSEEN: u8 = 3;
 
-pub(crate) fn check(args: cli::Check) -> anyhow::Result<ExitCode> {
+pub(crate) fn check(args: &cli::Check) -> anyhow::Result<ExitCode> {
     MessagesSection { level: "error".to_owned(), ..MessagesSection::default() }.print()?;
     let json = args.json;
-    let config = config(args)?;
+    let config = config(&args.watched)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     let runtime = runtime.map_err(|error| anyhow!("cannot start: {error}"))?;
     let once = match Once::open(config) {
@@ -64,20 +64,6 @@ pub(crate) fn check(args: cli::Check) -> anyhow::Result<ExitCode> {
 fn unseen(error: &dyn std::error::Error) -> ExitCode {
     eprintln!("acta-monitor: {error}");
     ExitCode::from(UNSEEN)
-}
-
-fn config(args: cli::Check) -> anyhow::Result<Config> {
-    let mut file = args.config.as_deref().map(File::load).transpose()?.unwrap_or_default();
-    if let Some(policy) = args.policy {
-        file.log = vec![LogSection { policy, url: args.log.unwrap_or_default(), ..LogSection::default() }];
-    }
-    if let Some(state) = args.state {
-        file.monitor.state = state;
-    }
-    if let Some(ca_file) = args.ca_file {
-        file.monitor.ca_file = ca_file;
-    }
-    Ok(file.validate()?)
 }
 
 fn print(findings: &[Finding], json: bool) -> io::Result<()> {
