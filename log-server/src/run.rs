@@ -99,8 +99,7 @@ pub async fn run(
 ) -> Result<(), RunError> {
     // Before anything else: a listener that says it listens shall be able to.
     let tls = config.http.tls.as_ref().map(serving::tls::load).transpose()?;
-    config.http.bounds.connections =
-        files::room_for_connections(config.http.bounds.connections, u64::try_from(MAX_OPEN_FILES).unwrap_or(0));
+    config.http.bounds.connections = files::room_for_connections(config.http.bounds.connections, MAX_OPEN_FILES.into());
     let registry = Registry::new();
     let metrics = Arc::new(Metrics::new(&registry)?);
     let tree_heads = TreeHeads::load(dir)?;

@@ -1,17 +1,14 @@
 //! A whole monitor, from opening its state directory to closing it: what `acta-monitor serve` does.
 
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use prometheus::Registry;
 use serving::files;
 use serving::ops::{self, Operations, OpsMetrics};
-use serving::program::Addresses;
+use serving::program::{Addresses, ListenError, Listeners, until_closed};
 use serving::tls::TlsError;
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -50,8 +47,8 @@ pub enum RunError {
     #[error("the monitor stopped: {0}")]
     Alert(#[from] AlertError),
     /// A listener cannot be opened.
-    #[error("cannot listen on {0}: {1}. Choose another address in the configuration")]
-    Listen(SocketAddr, io::Error),
+    #[error(transparent)]
+    Listen(#[from] ListenError),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -112,17 +109,12 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
     let (metrics, http_metrics) = (Metrics::new(&registry)?, http::metrics(&registry)?);
     let state = dir.open(config.store)?;
     let store = Arc::clone(&state.store);
-    let public = listen(http_settings.listen).await?;
-    let operations = match config.ops_listen {
-        Some(address) => Some(listen(address).await?),
-        None => None,
-    };
-    let address = |listener: &TcpListener| listener.local_addr().map_err(|error| RunError::Listen(http_settings.listen, error));
-    ready(Addresses { public: address(&public)?, tls: tls.is_some(), operations: operations.as_ref().map(address).transpose()? });
+    let listeners = Listeners::open(http_settings.listen, config.ops_listen, tls.is_some()).await?;
+    ready(listeners.addresses);
 
     let (stop, stopping) = watch::channel(());
     let (_stop_operations, operations_stopping) = watch::channel(());
-    if let Some(listener) = operations {
+    if let Some(listener) = listeners.operations {
         let monitor = Monitor { draining: stopping.clone(), logs: config.logs.len() };
         let instruments = OpsMetrics::new("acta_monitor", registry.clone())?;
         tokio::spawn(ops::serve(listener, monitor, instruments, until_closed(operations_stopping)));
@@ -166,7 +158,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
         clock,
         metrics: http_metrics,
     };
-    let served = tokio::spawn(http::serve(Arc::new(Site::new(site)), public, tls, until_closed(stopping)));
+    let served = tokio::spawn(http::serve(Arc::new(Site::new(site)), listeners.public, tls, until_closed(stopping)));
     let failed = tokio::select! {
         failed = first_failure(&mut parts) => Some(failed),
         () = shutdown => None,
@@ -248,13 +240,4 @@ async fn first_failure(parts: &mut JoinSet<Result<(), RunError>>) -> RunError {
             None => std::future::pending().await,
         }
     }
-}
-
-async fn listen(address: SocketAddr) -> Result<TcpListener, RunError> {
-    TcpListener::bind(address).await.map_err(|error| RunError::Listen(address, error))
-}
-
-/// Resolves when the other end is dropped.
-async fn until_closed(mut stopping: watch::Receiver<()>) {
-    while stopping.changed().await.is_ok() {}
 }

@@ -24,6 +24,7 @@ pub mod ops;
 pub mod program;
 pub mod proxy;
 pub mod response;
+pub mod rocks;
 pub mod signals;
 pub mod tls;
 pub mod units;

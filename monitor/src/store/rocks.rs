@@ -267,18 +267,9 @@ fn after(prefix: &[u8]) -> Option<Vec<u8>> {
 }
 
 fn db_options(options: StoreOptions) -> Options {
-    let mut db = Options::default();
-    db.set_paranoid_checks(true);
+    let mut db = serving::rocks::options(options.write_buffer_bytes, MAX_OPEN_FILES);
     // What is lost at the end of a damaged write-ahead log is read again from the logs: the cursor is lost with it.
     db.set_wal_recovery_mode(DBRecoveryMode::PointInTime);
-    db.set_db_write_buffer_size(options.write_buffer_bytes);
-    db.set_max_total_wal_size(u64::try_from(options.write_buffer_bytes).unwrap_or(u64::MAX).saturating_mul(2));
-    db.set_max_background_jobs(2);
-    db.set_max_open_files(MAX_OPEN_FILES.into());
-    db.set_bytes_per_sync(1 << 20); // table files reach the disk steadily instead of in one stall at their end
-    db.set_keep_log_file_num(4);
-    db.set_max_log_file_size(4 << 20);
-    db.set_stats_dump_period_sec(0);
     db
 }
 

@@ -186,19 +186,10 @@ impl Store for RocksStore {
 }
 
 fn db_options(options: RocksOptions) -> Options {
-    let mut db = Options::default();
-    db.set_paranoid_checks(true);
+    let mut db = serving::rocks::options(options.write_buffer_bytes, MAX_OPEN_FILES);
     db.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     // A write-ahead log that was synced and then went missing or got shorter is an error at the next start, not a shorter history.
     db.set_track_and_verify_wals_in_manifest(true);
-    db.set_db_write_buffer_size(options.write_buffer_bytes);
-    db.set_max_total_wal_size(u64::try_from(options.write_buffer_bytes).unwrap_or(u64::MAX).saturating_mul(2));
-    db.set_max_background_jobs(2);
-    db.set_max_open_files(MAX_OPEN_FILES.into());
-    db.set_bytes_per_sync(1 << 20); // table files reach the disk steadily instead of in one stall at their end
-    db.set_keep_log_file_num(4);
-    db.set_max_log_file_size(4 << 20);
-    db.set_stats_dump_period_sec(0);
     db
 }
 
