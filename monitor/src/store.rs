@@ -25,6 +25,8 @@ use std::sync::{Mutex, PoisonError};
 use tokio::sync::watch;
 
 pub(crate) use rocks::MAX_OPEN_FILES;
+#[cfg(test)]
+pub(crate) use rocks::PASSED;
 pub use rocks::{StoreOptions, Txn};
 
 /// The version of all rows together. A store of another version is refused.
