@@ -31,15 +31,13 @@ mod settings;
 mod text;
 mod webhook;
 
-use std::fmt;
-use std::str::FromStr;
-
 use jiff::Timestamp;
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use tlog::Hash;
 
 use crate::finding::{Code, Finding, Severity};
+use crate::id::{self, id};
 use crate::store::{Family, Store, StoreError};
 
 pub use delivery::{Delivery, DeliveryId, MalformedDeliveryId, Requests, all_waiting, dead, waiting};
@@ -52,15 +50,13 @@ pub use secret::{Secret, SecretError};
 pub use settings::{MailSection, MailTls, Section, Settings, SettingsError, WebhookSection};
 pub(crate) use text::inert;
 
-/// What names an alert: the first half of the SHA-256 of log, code and group.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct AlertId([u8; 16]);
-
-/// What was written is not the id of an alert.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not the id of an alert: write its 32 hexadecimal digits, in lower case")]
-pub struct MalformedAlertId;
+id! {
+    /// What names an alert: the first half of the SHA-256 of log, code and group.
+    AlertId,
+    /// What was written is not the id of an alert.
+    #[error("this is not the id of an alert: write its 32 hexadecimal digits, in lower case")]
+    MalformedAlertId
+}
 
 /// Findings of one kind, in one log, about one issuer or witness.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,20 +152,12 @@ impl AlertId {
     /// The alert about a log, a kind of findings, and a group.
     pub fn new(log: &str, code: &Code, group: &str) -> Self {
         // Origins have no line breaks and codes neither, so no two alerts have one text.
-        let hash = Hash::sha256(format!("acta alert\n{log}\n{code}\n{group}").as_bytes());
-        let mut id = [0; 16];
-        id.copy_from_slice(&hash.as_bytes()[..16]);
-        AlertId(id)
+        AlertId(id::of(&format!("acta alert\n{log}\n{code}\n{group}")))
     }
 
     /// The alert that a finding belongs to.
     pub fn of(finding: &Finding) -> Self {
         AlertId::new(&finding.log, &finding.code, &finding.group)
-    }
-
-    /// The 16 bytes.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
     }
 
     pub(crate) fn from_bytes(id: [u8; 16]) -> Self {
@@ -207,38 +195,6 @@ impl Alert {
             quiet_until: None,
             place: 0,
         }
-    }
-}
-
-impl fmt::Display for AlertId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for AlertId {
-    type Err = MalformedAlertId;
-
-    fn from_str(text: &str) -> Result<Self, MalformedAlertId> {
-        let digits = text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        if text.len() != 32 || !digits {
-            return Err(MalformedAlertId);
-        }
-        Ok(AlertId(u128::from_str_radix(text, 16).map_err(|_| MalformedAlertId)?.to_be_bytes()))
-    }
-}
-
-impl TryFrom<String> for AlertId {
-    type Error = MalformedAlertId;
-
-    fn try_from(text: String) -> Result<Self, MalformedAlertId> {
-        text.parse()
-    }
-}
-
-impl From<AlertId> for String {
-    fn from(id: AlertId) -> String {
-        id.to_string()
     }
 }
 

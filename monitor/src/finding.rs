@@ -4,11 +4,11 @@
 //! same cause is the same finding for every run and every monitor, however often it is looked at.
 
 use std::fmt;
-use std::str::FromStr;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tlog::Hash;
+
+use crate::id::{self, id};
 
 mod code;
 
@@ -30,15 +30,13 @@ pub enum Severity {
     Critical,
 }
 
-/// What names a finding: the first half of the SHA-256 of log, code and subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct FindingId([u8; 16]);
-
-/// What was written is not the id of a finding.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not the id of a finding: write its 32 hexadecimal digits, in lower case")]
-pub struct MalformedFindingId;
+id! {
+    /// What names a finding: the first half of the SHA-256 of log, code and subject.
+    FindingId,
+    /// What was written is not the id of a finding.
+    #[error("this is not the id of a finding: write its 32 hexadecimal digits, in lower case")]
+    MalformedFindingId
+}
 
 /// What a check says is the case.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,47 +88,7 @@ impl FindingId {
     /// The id of what is said of a log under a code.
     pub fn new(log: &str, code: &Code, subject: &str) -> Self {
         // Origins have no line breaks and codes neither, so no two findings have one text.
-        let hash = Hash::sha256(format!("acta finding\n{log}\n{code}\n{subject}").as_bytes());
-        let mut id = [0; 16];
-        id.copy_from_slice(&hash.as_bytes()[..16]);
-        FindingId(id)
-    }
-
-    /// The 16 bytes.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-}
-
-impl fmt::Display for FindingId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for FindingId {
-    type Err = MalformedFindingId;
-
-    fn from_str(text: &str) -> Result<Self, MalformedFindingId> {
-        let digits = text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        if text.len() != 32 || !digits {
-            return Err(MalformedFindingId);
-        }
-        Ok(FindingId(u128::from_str_radix(text, 16).map_err(|_| MalformedFindingId)?.to_be_bytes()))
-    }
-}
-
-impl TryFrom<String> for FindingId {
-    type Error = MalformedFindingId;
-
-    fn try_from(text: String) -> Result<Self, MalformedFindingId> {
-        text.parse()
-    }
-}
-
-impl From<FindingId> for String {
-    fn from(id: FindingId) -> String {
-        id.to_string()
+        FindingId(id::of(&format!("acta finding\n{log}\n{code}\n{subject}")))
     }
 }
 

@@ -64,6 +64,7 @@ pub mod follow;
 pub mod heads;
 pub mod history;
 pub mod http;
+mod id;
 mod judge;
 mod ledger;
 pub mod logs;

@@ -15,6 +15,7 @@ use tlog::Hash;
 use super::Site;
 use super::problem::Problem;
 use crate::store::{Admits, Store};
+use serving::html::escape;
 use serving::response::{self, Answer};
 
 const TEMPLATE: &str = include_str!("page.html");
@@ -109,20 +110,6 @@ fn samples(size: u64, out: &mut String) {
          which contain the entry itself; for others, the entry's number instead</li>"
     );
     line.expect("writing to a string does not fail");
-}
-
-/// Text for between tags and in attributes.
-fn escape(text: &str, out: &mut String) {
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
 }
 
 /// `1,234,567`

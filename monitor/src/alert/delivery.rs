@@ -4,10 +4,8 @@
 //! leaves its queue in the batch that says what became of it: delivered, or given up and kept. Its id is the same for every try, also those
 //! after a restart.
 
-use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -24,6 +22,7 @@ use super::settings::Patience;
 use super::{Metrics, rows};
 use crate::finding::Severity;
 use crate::findings::{decode, encode};
+use crate::id::{self, id};
 use crate::store::{Family, Row, Store, StoreError};
 
 /// How many deliveries may wait for a channel, and how many that were given up are kept.
@@ -41,15 +40,13 @@ const REASON: usize = 300;
 /// Why a delivery is among those that were given up without a try.
 const NO_ROOM: &str = "the queue was full";
 
-/// What names a delivery: one notice to one channel.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct DeliveryId([u8; 16]);
-
-/// What was written is not the id of a delivery.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not the id of a delivery: write its 32 hexadecimal digits; `acta-monitor deliveries` lists them")]
-pub struct MalformedDeliveryId;
+id! {
+    /// What names a delivery: one notice to one channel.
+    DeliveryId,
+    /// What was written is not the id of a delivery.
+    #[error("this is not the id of a delivery: write its 32 hexadecimal digits; `acta-monitor deliveries` lists them")]
+    MalformedDeliveryId
+}
 
 /// A notice for a channel.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -283,11 +280,8 @@ impl Delivery {
     pub(super) fn new(channel: &str, notice: Notice, now: Timestamp, room: bool) -> Self {
         // Of another notice with this number, from before a state directory was begun anew, the receiver may have heard.
         let named = format!("acta delivery\n{channel}\n{}\n{}", notice.number, serde_json::json!(notice));
-        let hash = Hash::sha256(named.as_bytes());
-        let mut id = [0; 16];
-        id.copy_from_slice(&hash.as_bytes()[..16]);
         let error = (!room).then(|| NO_ROOM.to_owned());
-        Delivery { id: DeliveryId(id), channel: channel.to_owned(), notice, queued: now, attempts: 0, not_before: now, error }
+        Delivery { id: DeliveryId(id::of(&named)), channel: channel.to_owned(), notice, queued: now, attempts: 0, not_before: now, error }
     }
 
     /// The same after a try that failed.
@@ -342,38 +336,6 @@ impl Requests {
     /// It was done.
     pub(super) fn done(&self, id: DeliveryId) -> io::Result<()> {
         std::fs::remove_file(self.0.join(id.to_string()))
-    }
-}
-
-impl fmt::Display for DeliveryId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
-impl FromStr for DeliveryId {
-    type Err = MalformedDeliveryId;
-
-    fn from_str(text: &str) -> Result<Self, MalformedDeliveryId> {
-        let digits = text.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
-        if text.len() != 32 || !digits {
-            return Err(MalformedDeliveryId);
-        }
-        Ok(DeliveryId(u128::from_str_radix(text, 16).map_err(|_| MalformedDeliveryId)?.to_be_bytes()))
-    }
-}
-
-impl TryFrom<String> for DeliveryId {
-    type Error = MalformedDeliveryId;
-
-    fn try_from(text: String) -> Result<Self, MalformedDeliveryId> {
-        text.parse()
-    }
-}
-
-impl From<DeliveryId> for String {
-    fn from(id: DeliveryId) -> String {
-        id.to_string()
     }
 }
 

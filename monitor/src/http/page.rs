@@ -8,6 +8,7 @@ use std::sync::LazyLock;
 
 use bytes::Bytes;
 use hyper::header::{CONTENT_SECURITY_POLICY, HeaderMap, HeaderValue, REFERRER_POLICY};
+use serving::html;
 use serving::response::{self, Answer};
 use tlog::Hash;
 
@@ -110,15 +111,7 @@ fn item(finding: &Finding, out: &mut String) {
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars().take(LONGEST) {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c if tlog::printable::is_printable(c) => out.push(c),
-            _ => out.push('\u{fffd}'),
-        }
+        html::escape_char(if tlog::printable::is_printable(c) { c } else { '\u{fffd}' }, &mut out);
     }
     if text.chars().nth(LONGEST).is_some() {
         out.push('…');
