@@ -116,8 +116,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
     let (_stop_operations, operations_stopping) = watch::channel(());
     if let Some(listener) = listeners.operations {
         let monitor = Monitor { draining: stopping.clone(), logs: config.logs.len() };
-        let instruments = OpsMetrics::new("acta_monitor", registry.clone())?;
-        tokio::spawn(ops::serve(listener, monitor, instruments, until_closed(operations_stopping)));
+        tokio::spawn(ops::serve(listener, monitor, OpsMetrics::new("acta_monitor", registry.clone())?, until_closed(operations_stopping)));
     }
     let clock = Clock::system();
     let search = Arc::new(Search::new(dir.search(), config.search));
@@ -134,16 +133,7 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
         clock: clock.clone(),
     };
     parts.spawn(part(alert::run(alerts, stopping.clone())));
-    let seen = views::Parts {
-        store: Arc::clone(&store),
-        evidence: dir.evidence(),
-        receipts: dir.receipts(),
-        settings: config.gossip.clone(),
-        logs: config.logs.clone(),
-        authorities: config.authorities.clone(),
-        clock: clock.clone(),
-        metrics: views::Metrics::new(&registry)?,
-    };
+    let seen = views::Parts::new(&config, &dir, Arc::clone(&store), clock.clone(), views::Metrics::new(&registry)?);
     parts.spawn(part(views::run(seen, stopping.clone())));
     parts.spawn(part(search::run(Arc::clone(&store), Arc::clone(&search), stopping.clone())));
     parts.spawn(part(documents::run(Arc::clone(&store), config.documents.clone(), clock.clone(), stopping.clone())));
