@@ -64,9 +64,11 @@ syncs: setup ## counts what a commit costs: syncs for each add, with slow and wi
 	cargo build --release --workspace --bins
 	scripts/syncs.sh
 
-compare: setup ## Tessera's POSIX log and ours side by side, with the same load; COMPARE_FLAGS such as "--seconds 60"; takes half an hour
-	cargo build --release --bin acta --bin acta-log
-	interop/compare/compare.py "$$(scripts/target-dir.sh)/release" $(COMPARE_FLAGS)
+compare: setup ## ours and others' programs side by side, and docs/benchmarks.md from it; half an hour; COMPARE_FLAGS=--quick: minutes
+	cargo build --release --bin acta --bin acta-log --bin acta-witness
+	cargo build --release --package log-server --example store
+	interop/compare/compare.py "$$(scripts/target-dir.sh)/release" --json "$$(scripts/target-dir.sh)/compare.json" $(COMPARE_FLAGS)
+	interop/compare/write.py "$$(scripts/target-dir.sh)/compare.json"
 
 release: setup ## optimized binaries
 	cargo build --release --workspace --bins

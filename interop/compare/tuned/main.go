@@ -74,7 +74,8 @@ func serve(dir, listen, key string, batch uint, age, interval time.Duration, pus
 	if err != nil {
 		return err
 	}
-	http.HandleFunc("POST /add", func(w http.ResponseWriter, r *http.Request) {
+	mux := http.NewServeMux() // the default one has what a package of the antispam's puts there
+	mux.HandleFunc("POST /add", func(w http.ResponseWriter, r *http.Request) {
 		entry, err := io.ReadAll(r.Body)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -87,8 +88,8 @@ func serve(dir, listen, key string, batch uint, age, interval time.Duration, pus
 		}
 		fmt.Fprintf(w, "%d", index.Index)
 	})
-	http.Handle("GET /", http.FileServer(http.Dir(dir)))
-	return http.ListenAndServe(listen, nil)
+	mux.Handle("GET /", http.FileServer(http.Dir(dir)))
+	return http.ListenAndServe(listen, mux)
 }
 
 // newKey writes the private key, and the public one to the file of the same name with .vkey added.
