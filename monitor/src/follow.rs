@@ -15,18 +15,16 @@ mod head;
 mod intake;
 mod place;
 mod served;
+mod taking;
 mod tree;
 mod trouble;
 
 use std::ops::Range;
 use std::path::PathBuf;
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use acta_client::source::{Authority, FetchError, Options, Source};
-use acta_client::verified::{ReadError, VerifiedBundle, VerifiedLog};
-use futures_util::{Stream, StreamExt};
 use jiff::Timestamp;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::key::VerifierKey;
@@ -49,14 +47,13 @@ use conditions::Conditions;
 use head::{Policies, Shown};
 use intake::{Chunk, IntakeError, Taken};
 use place::Placed;
+use taking::Bound;
 
 pub(crate) use intake::{Intake, Rejudged};
 
-/// How many bundles are taken in at a time, at most: 4,096 entries.
-const BUNDLES_AT_ONCE: u64 = 16;
-
-/// No more bundles are taken together once they have this many bytes.
-const BYTES_AT_ONCE: usize = 8 << 20;
+/// How long a look goes on that may wait. The next one goes on where it came back, under a head that was fetched and judged anew: a log that
+/// serves its entries slowly, or without end, is not one look for hours in which it is not noticed that its head is old.
+const LOOK_FOR: Duration = Duration::from_secs(300);
 
 /// How often it is written down that a log answers.
 const NOTE_EVERY: Duration = Duration::from_secs(60);
@@ -111,6 +108,8 @@ pub enum Look {
     Done,
     /// All but entries that do not fill a bundle, and may wait so much longer for others.
     Waiting(Duration),
+    /// There is more, and its time was up.
+    Unfinished,
     /// Something that the log serves was not accepted; findings say what.
     Refused,
     /// The log, or a part of it, could not be had.
@@ -138,9 +137,9 @@ pub enum FollowError {
 /// Whether entries that do not fill a bundle are taken in at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
-    /// They wait a little for others.
+    /// They wait a little for others. A look that takes long comes back before it is done.
     Waits,
-    /// All is taken in that is there.
+    /// All is taken in that is there, however long it takes.
     TakesAll,
 }
 
@@ -199,6 +198,7 @@ impl Follower {
             };
             let pause = match look {
                 Look::Waiting(rest) => rest.min(self.settings.interval),
+                Look::Unfinished => Duration::ZERO,
                 _ => self.settings.interval,
             };
             tokio::select! {
@@ -333,7 +333,7 @@ impl Follower {
         }
         self.progress.to(target);
         if target > cursor
-            && let Err(why) = self.take(head, cursor..target).await?
+            && let Err(why) = self.take(head, cursor..target, Bound::of(patience, now)).await?
         {
             self.say()?;
             return Ok(why);
@@ -344,34 +344,6 @@ impl Follower {
         }
         self.say()?;
         Ok(if rest.is_zero() { Look::Done } else { Look::Waiting(rest) })
-    }
-
-    /// Takes in these entries, chunk by chunk: the next one is fetched while this one is judged.
-    async fn take(&mut self, head: &VerifiedCheckpoint, range: Range<u64>) -> Result<Result<(), Look>, FollowError> {
-        self.timeline.listen();
-        let log = VerifiedLog::at(self.source.clone(), head.clone());
-        let mut bundles = pin!(log.entries(range.clone()));
-        let (mut next, mut failed) = chunk(&mut bundles, range.start).await;
-        while !next.is_empty() {
-            let cursor = self.log().size.as_u64();
-            let end = next.last().map_or(cursor, |bundle| bundle.first_index().as_u64() + u64::from(bundle.len()));
-            let chunk_range = cursor..end;
-            let published = self.published(chunk_range).await;
-            let taking = self.take_chunk(Chunk { bundles: std::mem::take(&mut next), head: head.signed().clone(), published });
-            if failed.is_none() {
-                let (taken, following) = tokio::join!(taking, chunk(&mut bundles, end));
-                if let Err(error) = taken? {
-                    return Ok(Err(self.not_taken(&error)));
-                }
-                (next, failed) = following;
-            } else if let Err(error) = taking.await? {
-                return Ok(Err(self.not_taken(&error)));
-            }
-        }
-        match failed {
-            None => Ok(Ok(())),
-            Some(error) => Ok(Err(self.not_read(&log, &error).await?)),
-        }
     }
 
     /// When the entries of a range were published.
@@ -441,26 +413,5 @@ impl Follower {
     }
 }
 
-/// The next bundles, and why there are no more of them, if that is an error: few at the start, where a log's issuers tend to be registered,
-/// because signatures can only be verified ahead by keys that are known.
-async fn chunk(
-    bundles: &mut (impl Stream<Item = Result<VerifiedBundle, ReadError>> + Unpin),
-    cursor: u64,
-) -> (Vec<VerifiedBundle>, Option<ReadError>) {
-    let most = (cursor / 256).clamp(1, BUNDLES_AT_ONCE);
-    let (mut chunk, mut bytes) = (Vec::new(), 0);
-    for _ in 0..most {
-        match bundles.next().await {
-            None => break,
-            Some(Err(error)) => return (chunk, Some(error)),
-            Some(Ok(bundle)) => {
-                bytes += bundle.byte_len();
-                chunk.push(bundle);
-            }
-        }
-        if bytes >= BYTES_AT_ONCE {
-            break;
-        }
-    }
-    (chunk, None)
-}
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+#![allow(clippy::unwrap_used, reason = "a test may fail")]
+
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use acta_client::location::Location;
+use prometheus::Registry;
+
+use super::*;
+use crate::findings;
+use crate::heads::fixture::{ORIGIN, Tree, keys};
+use crate::metrics::Metrics;
+use crate::store::StoreOptions;
+
+/// A log in a directory, and who follows it, by a clock that goes on by so many seconds each time it is asked.
+struct Scene {
+    store: Arc<Store>,
+    follower: Follower,
+    pace: Arc<AtomicI64>,
+    _dirs: [tempfile::TempDir; 3],
+}
+
+fn follow(tree: &Tree, size: u64, pace: i64) -> Scene {
+    let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
+    tree.serve(dirs[0].path(), size, &tree.head(size));
+    let policy = dirs[1].path().join("policy");
+    std::fs::write(&policy, format!("log {}\nquorum none\n", keys()[0])).unwrap();
+    let section = crate::config::LogSection { policy, url: dirs[0].path().to_str().unwrap().to_owned(), ..Default::default() };
+    let settings = section.validate().unwrap().remove(0);
+    assert!(matches!(settings.location, Location::Directory(_)));
+    let store = Arc::new(Store::create(dirs[2].path(), StoreOptions::default()).unwrap());
+    let (now, pace) = (AtomicI64::new(1_772_000_000), Arc::new(AtomicI64::new(pace)));
+    let step = Arc::clone(&pace);
+    let clock = Clock::new(move || Timestamp::from_second(now.fetch_add(step.load(Ordering::SeqCst), Ordering::SeqCst)).unwrap());
+    let parts =
+        Parts { store: Arc::clone(&store), checks: Vec::new().into(), evidence: dirs[1].path().join("e"), authorities: vec![], clock };
+    let metrics = Metrics::new(&Registry::new()).unwrap().of(ORIGIN);
+    let follower = Follower::new(parts, settings, Arc::default(), metrics).unwrap();
+    Scene { store, follower, pace, _dirs: dirs }
+}
+
+fn open(scene: &Scene) -> Vec<String> {
+    findings::open(&scene.store, ORIGIN).unwrap().into_iter().map(|one| one.code.to_string()).collect()
+}
+
+/// A log that had served its entries slowly enough was one look for hours, in which nobody asked for its head again.
+#[tokio::test]
+async fn a_look_that_takes_long_comes_back_and_the_next_one_goes_on() {
+    let tree = Tree::new("long", 0, 19_968);
+    let mut scene = follow(&tree, 19_968, 8);
+    let (mut looks, mut before) = (1, 0);
+    while scene.follower.look(Patience::Waits).await.unwrap() == Look::Unfinished {
+        let size = scene.follower.log().size.as_u64();
+        assert!(size > before, "no look is for nothing");
+        (looks, before) = (looks + 1, size);
+    }
+    assert_eq!(scene.follower.log().size.as_u64(), 19_968);
+    assert!((3..10).contains(&looks), "{looks}");
+    assert_eq!(open(&scene), ["monitor.not-understood"]);
+}
+
+#[tokio::test]
+async fn a_look_that_is_to_take_all_takes_its_time() {
+    let tree = Tree::new("long", 0, 3000);
+    let mut scene = follow(&tree, 3000, 400);
+    assert_eq!(scene.follower.look(Patience::TakesAll).await.unwrap(), Look::Done);
+    assert_eq!(scene.follower.log().size.as_u64(), 3000);
+}
+
+/// Entries that come one by one are as good as withheld, and that they come at all must not hide it.
+#[tokio::test]
+async fn a_log_that_serves_its_entries_for_a_long_time_too_slowly_is_found() {
+    let tree = Tree::new("long", 0, 3000);
+    let mut scene = follow(&tree, 3000, 400);
+    for _ in 0..4 {
+        let look = scene.follower.look(Patience::Waits).await.unwrap();
+        assert!(matches!(&look, Look::Unavailable(why) if why.contains("served 256 of them in 300 seconds")), "{look:?}");
+    }
+    assert!(open(&scene).contains(&"log.unreachable".to_owned()), "{:?}", open(&scene));
+    scene.pace.store(0, Ordering::SeqCst);
+    let look = scene.follower.look(Patience::TakesAll).await.unwrap();
+    assert_eq!((look, open(&scene)), (Look::Done, vec!["monitor.not-understood".to_owned()]));
+}
