@@ -1,4 +1,4 @@
-//! Real system calls that fail: a sync with an input/output error, a disk without room.
+//! Real system calls: those that fail (a sync with an input/output error, a disk without room), and in which order they come.
 //!
 //! These need `strace`, and the right to mount a file system in memory. Where a machine lacks them this says so loudly and the test passes;
 //! with `ACTA_REQUIRE_FAULTS=1`, as in CI, that is a failure.
@@ -33,12 +33,63 @@ impl Drop for SmallDisk {
     }
 }
 
-/// Whether syncs can be made to fail here.
+/// Whether syncs can be made to fail, and calls be noted, here.
 pub fn syncs_can_fail() -> bool {
     can("strace", Command::new("strace").args(["-qq", "-e", "trace=none", "true"]))
 }
 
+/// Calls that change files and make them durable, of a program that ran under [`Program::with_calls_noted`].
+#[derive(Clone, Debug)]
+pub struct Calls(Vec<Call>);
+
+/// One of them, as `strace` writes it.
+#[derive(Clone, Debug)]
+pub struct Call {
+    /// Its name and arguments; files with their paths.
+    pub text: String,
+    /// Where in the order of all beginnings and ends it began.
+    pub begun: usize,
+    /// Where it ended.
+    pub ended: usize,
+}
+
+impl Calls {
+    /// Reads what was noted in `file`.
+    pub fn read(file: &Path) -> Self {
+        let noted = String::from_utf8_lossy(&std::fs::read(file).unwrap()).into_owned();
+        let (mut calls, mut open) = (Vec::new(), std::collections::HashMap::new());
+        for (place, line) in noted.lines().enumerate() {
+            let Some((thread, text)) = line.split_once(' ') else { continue };
+            let text = text.trim_start();
+            // A call in which another thread had its turn is in two lines.
+            if let Some(begin) = text.strip_suffix("<unfinished ...>") {
+                open.insert(thread, (place, begin));
+            } else if let Some(resumed) = text.strip_prefix("<... ") {
+                let Some((begun, begin)) = open.remove(thread) else { continue };
+                calls.push(Call { text: format!("{begin}{resumed}"), begun, ended: place });
+            } else {
+                calls.push(Call { text: text.to_owned(), begun: place, ended: place });
+            }
+        }
+        Calls(calls)
+    }
+
+    /// The first of this name that begins after `after` and has all of these in its text.
+    pub fn first(&self, name: &str, has: &[&str], after: usize) -> Option<&Call> {
+        let is_such = |call: &&Call| call.text.starts_with(&format!("{name}(")) && has.iter().all(|part| call.text.contains(part));
+        self.0.iter().filter(|call| call.begun > after).filter(is_such).min_by_key(|call| call.begun)
+    }
+}
+
 impl Program {
+    /// The same, with its calls that change files noted in `file`, see [`Calls`].
+    #[must_use]
+    pub fn with_calls_noted(&self, file: &Path) -> Self {
+        let calls = "trace=fsync,fdatasync,mkdir,rename,write,pwrite64";
+        let file = file.to_str().expect("a test's own path");
+        self.under(&["strace", "-f", "-qq", "-y", "-s", "65536", "-o", file, "-e", calls])
+    }
+
     /// The same, where in each thread every sync from the `nth` on fails.
     #[must_use]
     pub fn with_failing_syncs(&self, nth: u64) -> Self {

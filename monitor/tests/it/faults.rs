@@ -1,9 +1,46 @@
-//! A disk without room.
+//! A disk without room, and what is on the disk first.
 
-use processes::faults::SmallDisk;
+use processes::faults::{Calls, SmallDisk, syncs_can_fail};
 
-use crate::process::Scene;
+use crate::process::{Scene, acta_monitor};
 use crate::world::World;
+
+/// A finding that names evidence which a power cut took would be a rumour.
+#[test]
+fn evidence_and_its_name_are_synced_before_anything_is_written_that_names_it() {
+    if !syncs_can_fail() {
+        return;
+    }
+    let (scene, world) = (Scene::new(false), World::empty().noise(700));
+    scene.serve(&world, 500);
+    assert_eq!(scene.check().code, Some(0));
+    let mut other = World::empty().noise(300);
+    (300..700).for_each(|index| other.append(format!("another entry {index}").into_bytes()));
+    scene.serve(&other, 700);
+    let (url, noted) = (scene.server.url(), scene.dir.path().join("calls"));
+    let (policy, state) = (scene.dir.path().join("policy"), scene.state());
+    let args = ["check", "--policy", policy.to_str().unwrap(), "--log", &url, "--state", state.to_str().unwrap()];
+    let output = acta_monitor().with_calls_noted(&noted).run(&args);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let log = std::fs::read_dir(state.join("evidence")).unwrap().next().unwrap().unwrap().path();
+    let file = std::fs::read_dir(&log).unwrap().next().unwrap().unwrap().file_name().into_string().unwrap();
+    assert!(file.ends_with(".acta-evidence"), "{file}");
+
+    let calls = Calls::read(&noted);
+    let the = |name: &str, has: &[&str], after: usize| {
+        calls.first(name, has, after).unwrap_or_else(|| panic!("no {name} of {has:?} after {after}: {calls:?}")).clone()
+    };
+    let (directory, above) = (format!("{}>)", log.display()), format!("{}>)", state.join("evidence").display()));
+    let made = the("mkdir", &[log.to_str().unwrap()], 0);
+    let made = the("fsync", &[&above], made.ended);
+    let synced = the("fsync", &[&file, ".tmp>"], made.ended);
+    let named = the("rename", &[&file], 0);
+    assert!(named.begun > synced.ended, "it had its name before its bytes: {synced:?} {named:?}");
+    let synced = the("fsync", &[&directory], named.ended);
+    let told = the("write", &[".log>", &file], 0);
+    assert!(told.begun > synced.ended, "it was named before its name was safe: {synced:?} {told:?}");
+    the("fdatasync", &[".log>"], told.ended);
+}
 
 #[test]
 fn on_a_full_disk_a_look_fails_loudly_and_the_next_one_goes_on_once_there_is_room() {
