@@ -23,7 +23,7 @@ pub trait Check: Send + Sync {
     fn entry(&self, rows: &mut Rows<'_, '_>, entry: &Judged<'_>, out: &mut Outcome) -> Result<(), StoreError>;
 
     /// Looks at the clock. Called for each log about every second and after each batch of entries, with the time up to which that log
-    /// was read; most checks do nothing.
+    /// was read; most checks do nothing. One that would have much to say says a part of it, and [`Outcome::come_again`].
     fn tick(&self, rows: &mut Rows<'_, '_>, now: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
         let _ = (rows, now, out);
         Ok(())
@@ -78,6 +78,7 @@ pub struct Published {
 pub struct Outcome {
     pub(crate) raised: Vec<Raised>,
     pub(crate) cleared: Vec<(Code, String)>,
+    unfinished: bool,
 }
 
 impl Outcome {
@@ -92,6 +93,21 @@ impl Outcome {
         // What was cleared is dealt with before what was raised: so what was raised and is gone again is not left as raised.
         self.raised.retain(|raised| raised.code != code || raised.subject != subject);
         self.cleared.push((code, subject));
+    }
+
+    /// There is more to say at this time than belongs into one batch: the check is to look at the clock again once this one is written.
+    pub fn come_again(&mut self) {
+        self.unfinished = true;
+    }
+
+    /// Whether a check has more to say at this time.
+    pub fn is_unfinished(&self) -> bool {
+        self.unfinished
+    }
+
+    /// Forgets that there was more, for another look.
+    pub(crate) fn begin_again(&mut self) {
+        self.unfinished = false;
     }
 
     /// Whether there is nothing to say.

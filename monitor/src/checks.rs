@@ -75,6 +75,9 @@ struct Without {
 impl Without {
     /// What was said under a code while it was wanted is still cleared.
     fn filter(&self, said: Outcome, out: &mut Outcome) {
+        if said.is_unfinished() {
+            out.come_again();
+        }
         out.cleared.extend(said.cleared);
         out.raised.extend(said.raised.into_iter().filter(|raised| !self.off.contains(&raised.code)));
     }

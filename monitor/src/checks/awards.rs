@@ -139,7 +139,7 @@ impl Check for RepeatedAwards {
 
     fn tick(&self, rows: &mut Rows<'_, '_>, now: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
         let now = now.as_second();
-        deadlines::due(rows, now, |rows, key| {
+        deadlines::due(rows, now, out, |rows, key, out| {
             let Some(mut awards) = read::<Awards>(rows, key)?.filter(|awards| awards.is_open) else { return Ok(()) };
             // Further ones since may keep it open.
             let ends = self.clusters(&awards.last).next().map_or(now, |cluster| self.ends(cluster));

@@ -72,7 +72,7 @@ impl Check for Gaps {
     }
 
     fn tick(&self, rows: &mut Rows<'_, '_>, now: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
-        deadlines::due(rows, now.as_second().saturating_sub(self.after), |rows, key| {
+        deadlines::due(rows, now.as_second().saturating_sub(self.after), out, |rows, key, out| {
             let Some(gap) = read::<Gap>(rows, key)?.filter(|gap| !gap.raised) else { return Ok(()) };
             out.raise(gap.raised(key)?);
             rows.put(key, encode(&Gap { raised: true, ..gap }));

@@ -82,7 +82,7 @@ impl Check for Overdue {
     }
 
     fn tick(&self, rows: &mut Rows<'_, '_>, now: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
-        deadlines::due(rows, now.as_second().saturating_sub(self.after), |rows, about| {
+        deadlines::due(rows, now.as_second().saturating_sub(self.after), out, |rows, about, out| {
             match about {
                 [b'k', issuer @ .., _, _, _, _, _, _, _, _, _] => {
                     let Some(doubt) = read::<Doubt>(rows, about)? else { return Ok(()) };

@@ -138,7 +138,7 @@ impl Check for Rhythm {
     }
 
     fn tick(&self, rows: &mut Rows<'_, '_>, now: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
-        deadlines::due(rows, now.as_second(), |rows, about| {
+        deadlines::due(rows, now.as_second(), out, |rows, about, out| {
             let Some((kind, rest)) = about.split_first() else { return Ok(()) };
             let Some(issuer) = rest.split(|byte| *byte == 0).next().and_then(|issuer| str::from_utf8(issuer).ok()) else { return Ok(()) };
             match kind {

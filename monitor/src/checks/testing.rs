@@ -185,9 +185,13 @@ impl World {
         store
             .write(|txn| {
                 for check in &self.checks {
-                    let mut out = Outcome::default();
-                    check.tick(&mut Rows::new(txn, self.log, check.name()), self.now, &mut out)?;
-                    said.push(out);
+                    let mut is_unfinished = true;
+                    while is_unfinished {
+                        let mut out = Outcome::default();
+                        check.tick(&mut Rows::new(txn, self.log, check.name()), self.now, &mut out)?;
+                        is_unfinished = out.is_unfinished();
+                        said.push(out);
+                    }
                 }
                 Ok::<_, StoreError>(())
             })

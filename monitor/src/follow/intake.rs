@@ -128,6 +128,7 @@ impl Intake {
         let now = self.clock.now();
         let read_until = chunk.published.last().map_or(now, |(_, published)| published.latest);
         self.tick_into(&mut txn, read_until, &mut out)?;
+        let is_unfinished = out.is_unfinished();
         (log.size, log.peaks) = (tree.size(), tree.peaks());
         let taken = log.size.as_u64() - before;
         let reached = (log.size == chunk.head.checkpoint().size()).then(|| chunk.head.checkpoint());
@@ -139,18 +140,25 @@ impl Intake {
             findings::record(txn, &log.origin, now, out)
         })?;
         self.log = log;
-        Ok(Taken { entries: taken, opened })
+        let rest = if is_unfinished { self.tick(read_until)? } else { 0 };
+        Ok(Taken { entries: taken, opened: opened + rest })
     }
 
-    /// Lets the checks look at the clock.
+    /// Lets the checks look at the clock: in as many batches as they need to say what they have to say.
     pub(crate) fn tick(&mut self, now: Timestamp) -> Result<usize, StoreError> {
         let store = Arc::clone(&self.store);
-        let (mut txn, mut out) = (store.draft(), Outcome::default());
-        self.tick_into(&mut txn, now, &mut out)?;
-        if txn.is_empty() && out.is_empty() {
-            return Ok(0);
+        let mut opened = 0;
+        loop {
+            let (mut txn, mut out) = (store.draft(), Outcome::default());
+            self.tick_into(&mut txn, now, &mut out)?;
+            let is_unfinished = out.is_unfinished();
+            if !txn.is_empty() || !out.is_empty() {
+                opened += store.write_drafted(txn, |txn| findings::record(txn, &self.log.origin, self.clock.now(), out))?;
+            }
+            if !is_unfinished {
+                return Ok(opened);
+            }
         }
-        store.write_drafted(txn, |txn| findings::record(txn, &self.log.origin, self.clock.now(), out))
     }
 
     /// Judges entries that are stored, as if they came now: the ledger's rows and those of checks are written, findings are given back.
@@ -165,15 +173,30 @@ impl Intake {
         if let Some((_, published)) = all.published.last() {
             self.tick_into(&mut txn, published.latest, &mut out)?;
         }
-        store.write_drafted(txn, |_| Ok(out))
+        store.write_drafted(txn, |_| Ok::<_, StoreError>(()))?;
+        match all.published.last() {
+            Some((_, published)) if out.is_unfinished() => self.rejudge_on(published.latest, out),
+            _ => Ok(out),
+        }
     }
 
     /// The same for a look at the clock.
     pub(crate) fn rejudge_at(&mut self, now: Timestamp) -> Result<Outcome, StoreError> {
+        self.rejudge_on(now, Outcome::default())
+    }
+
+    /// Adds what checks say at this time to what they have said.
+    fn rejudge_on(&mut self, now: Timestamp, mut out: Outcome) -> Result<Outcome, StoreError> {
         let store = Arc::clone(&self.store);
-        let (mut txn, mut out) = (store.draft(), Outcome::default());
-        self.tick_into(&mut txn, now, &mut out)?;
-        store.write_drafted(txn, |_| Ok(out))
+        loop {
+            out.begin_again();
+            let mut txn = store.draft();
+            self.tick_into(&mut txn, now, &mut out)?;
+            store.write_drafted(txn, |_| Ok::<_, StoreError>(()))?;
+            if !out.is_unfinished() {
+                return Ok(out);
+            }
+        }
     }
 
     /// Writes the log's row as `change` leaves it, together with what is said of the log itself.
@@ -291,6 +314,47 @@ mod tests {
     use super::*;
     use crate::heads::fixture::{ORIGIN, Tree, keys, policy};
     use crate::store::StoreOptions;
+
+    /// Says ten things, three for each batch.
+    struct Talkative;
+
+    impl Check for Talkative {
+        fn name(&self) -> &'static str {
+            "talkative"
+        }
+
+        fn entry(&self, _: &mut Rows<'_, '_>, _: &crate::check::Judged<'_>, _: &mut Outcome) -> Result<(), StoreError> {
+            Ok(())
+        }
+
+        fn tick(&self, rows: &mut Rows<'_, '_>, _: Timestamp, out: &mut Outcome) -> Result<(), StoreError> {
+            let said = rows.get(b"said")?.map_or(0, |row| row[0]);
+            let next = (said + 3).min(10);
+            (said..next).for_each(|one| out.raise(Raised::new(Code::GAP, "", one.to_string(), "It is.")));
+            rows.put(b"said", vec![next]);
+            if next < 10 {
+                out.come_again();
+            }
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_too_much_for_one_batch_is_said_in_the_next_ones_and_all_at_one_look() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Arc::new(Store::create(dir.path(), StoreOptions::default()).unwrap());
+        let make = |number| {
+            let log = crate::logs::register(&store, &format!("{number}.example")).unwrap();
+            let checks: Vec<Box<dyn Check>> = vec![Box::new(Talkative)];
+            Intake::new(Arc::clone(&store), log, keys(), checks.into(), Clock::system()).unwrap()
+        };
+        let written = store.watch();
+        let mut intake = make(0);
+        let before = *written.borrow();
+        assert_eq!(intake.tick(Timestamp::UNIX_EPOCH).unwrap(), 10);
+        assert_eq!(*written.borrow() - before, 4);
+        assert_eq!(make(1).rejudge_at(Timestamp::UNIX_EPOCH).unwrap().raised().len(), 10);
+    }
 
     /// A process that is killed between two batches is met by chance, and the moment is short. So this counts them.
     #[tokio::test]
