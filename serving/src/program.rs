@@ -6,10 +6,15 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use crate::signals::told_to_stop;
+
+/// How many connections the system holds that were not accepted yet. Beyond it, it drops what a client sends to connect, who tries again a
+/// second later at the earliest: with the 128 that are usual, a thousand clients that come at once would wait for seconds. The system may
+/// allow less.
+const BACKLOG: u32 = 4096;
 
 /// How long threads may go on that wait for a broken disk, once the server has ended.
 const LAST_READS: Duration = Duration::from_secs(5);
@@ -76,18 +81,25 @@ impl Addresses {
 impl Listeners {
     /// Opens them; port 0 takes a free one. `tls` says whether the public one shall speak TLS.
     pub async fn open(public: SocketAddr, operations: Option<SocketAddr>, tls: bool) -> Result<Self, ListenError> {
-        let (public, public_address) = listen(public).await?;
+        let (public, public_address) = listen(public)?;
         let (operations, operations_address) = match operations {
-            Some(address) => listen(address).await.map(|(listener, address)| (Some(listener), Some(address)))?,
+            Some(address) => listen(address).map(|(listener, address)| (Some(listener), Some(address)))?,
             None => (None, None),
         };
         Ok(Listeners { public, operations, addresses: Addresses { public: public_address, tls, operations: operations_address } })
     }
 }
 
-async fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
+fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ListenError> {
     let failed = |error| ListenError(address, error);
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // A server that is started again need not wait until the connections of the one before are forgotten.
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    };
+    let listener = bound().map_err(failed)?;
     let address = listener.local_addr().map_err(failed)?;
     Ok((listener, address))
 }
@@ -128,5 +140,15 @@ mod tests {
             assert!(refusal.contains(&taken.to_string()) && refusal.contains("--listen"), "{refusal}");
         }
         assert!(Listeners::open(free, None, false).await.unwrap().operations.is_none());
+    }
+
+    #[tokio::test]
+    async fn hundreds_may_connect_before_anybody_is_accepted() {
+        let Listeners { public, addresses, .. } = Listeners::open(SocketAddr::from(([127, 0, 0, 1], 0)), None, false).await.unwrap();
+        let connect = |_| std::net::TcpStream::connect_timeout(&addresses.public, Duration::from_millis(900));
+        // All stay open. One too many would be let in a second later, when it tries again.
+        let connected: Result<Vec<_>, _> = (0..300).map(connect).collect();
+        assert_eq!(connected.unwrap().len(), 300);
+        drop(public);
     }
 }
