@@ -1,6 +1,7 @@
 """Batches into our log, on empty and with millions of entries in it; what it then takes of memory and disk, and how long it takes to start."""
 
 import json
+import os
 import shutil
 import signal
 import time
@@ -92,6 +93,7 @@ def disk(context, home, entries):
         output(program, "compact", copy)
         found |= {"compacted": size_on_disk(copy / "db"), "seconds": time.monotonic() - began}
         shutil.rmtree(copy)
+        os.sync()
     return found
 
 

@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -108,6 +109,7 @@ def settings():
     arguments.add_argument("programs", type=pathlib.Path)
     arguments.add_argument("--json", type=pathlib.Path, default=pathlib.Path("compare.json"))
     arguments.add_argument("--parts", default=",".join(PARTS), help=f"which of {','.join(PARTS)}, in that order")
+    arguments.add_argument("--minutes", type=float, default=float("inf"), help="begin no further part after so long")
     arguments.add_argument("--quick", action="store_true", help="seconds rather than minutes, to see whether all of it works")
     for field in dataclasses.fields(Pace):
         arguments.add_argument("--" + field.name.replace("_", "-"), type=int, help=f"default {field.default}")
@@ -122,11 +124,16 @@ def main():
     wanted = [part for part in PARTS if part in given.parts.split(",")]
     if not given.json.exists():
         write(given.json, {"parts": {}})
-    failed = []
+    failed, start = [], time.monotonic()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # so that servers and files are cleared away
     with directory("built") as built:
         context = Context(given.programs.resolve(), pace, given.json, built)
         for part in wanted:
             began = time.monotonic()
+            if began - start > 60 * given.minutes:
+                say(f"NOT BEGUN for want of time: {part}")
+                failed.append(part)
+                continue
             measured = json.loads(given.json.read_text())
             measured["machine"] = describe()
             measured["parts"][part] = {"when": now(), "pace": dataclasses.asdict(pace)}

@@ -106,7 +106,7 @@ def batches(part):
 def tiles(part):
     gib = part["tiles"] * 8192 / 2**30
     yield (f"{part['tiles']:,} full tiles, {gib:.2f} GiB, any with the same chance; the server on one core, {part['nginx'].removeprefix('nginx version: ')} with one process, "
-           f"sendfile, no access log. The generator: `{part['turns']['acta-log'][0]['command']}`.")
+           f"sendfile, no access log; where files are kept open, as many as the system lets one process have. The generator: `{part['turns']['acta-log'][0]['command']}`.")
     headings = [heading.replace("each", "a read") for heading in LOAD]
     yield table(["server", ">tiles/s, middle", ">spread", *headings], [[name, f"{middle(reports):,.0f}", spread([report["entries_per_second"] for report in reports]), *cost(middle_report(reports))]
                                                                      for name, reports in part["turns"].items()])
@@ -115,8 +115,11 @@ def tiles(part):
 def audits(part):
     yield (f"{part['entries']['entries']:,} entries of {part['entries']['bytes']} bytes, served by our log's server; server and reader share both cores. Workers of fsck tried: "
            + ", ".join(f"{workers} ({tried['entries_per_second']:,.0f}/s)" for workers, tried in part["workers"].items()) + ".")
-    yield table(["", ">entries/s, middle", ">spread"], [[name, f"{statistics.median(rates):,.0f}", spread(rates)] for name, rates in
-                                                       ((name, [turn["entries_per_second"] for turn in turns]) for name, turns in part["turns"].items())])
+    rows = []
+    for name, turns in part["turns"].items():
+        rates = [turn["entries_per_second"] for turn in turns]
+        rows.append([name, f"{statistics.median(rates):,.0f}", spread(rates), f"`{turns[0]['command']}`"])
+    yield table(["", ">entries/s, middle", ">spread", "command"], rows)
 
 
 def receipts(part):
@@ -125,14 +128,16 @@ def receipts(part):
 
 
 def witnesses(part):
-    yield "`witnessload load` of `interop/`, for all the same; each log is cosigned for the first time, and then again with a proof. Ed25519 only; all answer once it is on disk."
+    yield ("`witnessload load` of `interop/`, for all the same; each log is cosigned for the first time, and then again with a proof (first / again). Ed25519 only; all answer "
+           "once it is on disk. On one core the generator has the other; both are shared with it.")
     rows = []
     for run in part["runs"]:
-        for number, done in enumerate(run["rounds"]):
-            refused = ", ".join(f"{count:,} × {status}" for status, count in done["refused"].items())
-            rows.append([run["witness"], f"{run['logs']:,}", run["connections"], "one" if run["pinned"] else "both, shared", "again" if number else "the first time",
-                         f"{done['per_second']:,.0f}", f"{done['p50_ms']:,.1f}", f"{done['p99_ms']:,.1f}", f"{run['server_us_each']:,.0f}", megabytes(run["peak_resident_bytes"]), refused])
-    yield table(["witness", ">logs", ">connections", "cores", "cosigned for", ">a second", ">p50 ms", ">p99 ms", ">server µs each", ">MB resident at most", "refused"], rows)
+        done = run["rounds"]
+        told_off = ", ".join(f"{count:,} × {status}" for each in done for status, count in each["refused"].items())
+        rows.append([run["witness"], f"{run['logs']:,}", run["connections"], "one" if run["pinned"] else "both", *(
+            " / ".join(format(each[key], form) for each in done) for key, form in (("per_second", ",.0f"), ("p50_ms", ",.1f"), ("p99_ms", ",.1f"))),
+            f"{run['server_us_each']:,.0f}", megabytes(run["peak_resident_bytes"]), told_off])
+    yield table(["witness", ">logs", ">connections", "cores", ">a second", ">p50 ms", ">p99 ms", ">server µs each", ">MB resident at most", "refused"], rows)
 
 
 def statements(part):

@@ -2,7 +2,8 @@
 
 import concurrent.futures
 import http.client
-import pathlib
+import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -10,7 +11,7 @@ import urllib.parse
 
 from batches import fill, new_log, serving, size_of
 from load import load
-from machine import SERVER_CORE, on_core, output, say
+from machine import SERVER_CORE, on_core, say
 from servers import free_port, started
 
 WIDTH = 256
@@ -36,7 +37,10 @@ http {{
   }}
 }}
 """
-VARIANTS = {"nginx": "", "nginx, files kept open": "open_file_cache max=200000 inactive=1h; open_file_cache_valid 1h;"}
+# As many as the system lets a process have.
+OPEN_FILES = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+VARIANTS = {"nginx": "", "nginx, files kept open": f"open_file_cache max={min(OPEN_FILES - 1000, 200_000)} inactive=1h; open_file_cache_valid 1h;"}
+MANY_FILES = ["prlimit", f"--nofile={OPEN_FILES}"]
 
 
 def measure(context):
@@ -57,7 +61,8 @@ def measure(context):
         save(server.url, tiles, files)
     keep("tiles", "tiles", tiles)
     keep("tiles", "nginx", subprocess.run([nginx, "-v"], stderr=subprocess.PIPE, text=True).stderr.strip())
-    subprocess.run(["cat", *map(str, sorted((files / "tile" / "0").glob("x*")))], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    os.sync()  # so that what was just written is not being written while reads are measured
+    subprocess.run(["find", files, "-type", "f", "-exec", "cat", "{}", "+"], stdout=subprocess.DEVNULL, check=True)
     turns = {name: [] for name in ["acta-log", *VARIANTS]}
     for _ in range(pace.turns):
         with serving(context, home) as server:
@@ -66,7 +71,7 @@ def measure(context):
             port = free_port()
             settings = files.parent / "nginx.conf"
             settings.write_text(NGINX.format(home=files.parent, port=port, cache=cache))
-            with started(name, [nginx, "-p", files.parent, "-c", settings], port, under=on_core(SERVER_CORE), how=signal.SIGTERM) as server:
+            with started(name, [nginx, "-p", files.parent, "-c", settings], port, under=[*on_core(SERVER_CORE), *MANY_FILES], how=signal.SIGTERM) as server:
                 turns[name].append(reads(context, server, name))
         keep("tiles", "turns", turns)
     shutil.rmtree(files.parent)

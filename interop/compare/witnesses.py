@@ -9,7 +9,7 @@ import subprocess
 from machine import LOAD_CORE, SERVER_CORE, Failed, directory, on_core, output, say
 from servers import free_port, started
 
-CONNECTIONS = (1, 16, 64, 256)
+CONNECTIONS = (1, 16, 64)
 # More than either of the others cosigns in the time that it is given; signing ahead of time takes longer than asking.
 LOGS_OF_OTHERS = 20_000
 
@@ -21,9 +21,9 @@ def measure(context):
     few = min(pace.logs, LOGS_OF_OTHERS)
     runs = []
 
-    def one(name, running, logs, connections, pinned):
+    def one(name, running, logs, connections, pinned, longest=pace.short):
         with running(driver, logs, on_core(SERVER_CORE) if pinned else []) as server:
-            runs.append(ask(context, driver, name, server, logs, connections, pinned))
+            runs.append(ask(driver, name, server, logs, connections, pinned, longest))
         keep("witnesses", "runs", runs)
 
     others = {
@@ -39,13 +39,13 @@ def measure(context):
     if not (programs / "acta-witness").exists():
         raise Failed("there is no acta-witness beside acta")
     for logs, pinned in ((1_000, True), (pace.logs, True), (pace.logs, False)):
-        one("acta-witness", lambda *rest: acta(programs, *rest), min(logs, pace.logs), 256, pinned)
+        one("acta-witness", lambda *rest: acta(programs, *rest), min(logs, pace.logs), 256, pinned, 4 * pace.short)
 
 
-def ask(context, driver, name, server, logs, connections, pinned):
+def ask(driver, name, server, logs, connections, pinned, longest):
     before = processor_time(server.pid)
     rounds = json.loads(output(*(on_core(LOAD_CORE) if pinned else []), driver, "load", "-address", server.url.split("/")[2], "-logs", logs, "-connections", connections,
-                               "-seconds", 2 * context.pace.short))
+                               "-seconds", longest))
     cosigned = sum(round["cosigned"] for round in rounds)
     for round in rounds:
         told_off = f", refused {round['refused']}" if round["refused"] else ""
