@@ -42,6 +42,8 @@ pub struct Section {
     pub precise: Span,
     /// In how many decisions a document stands for it to be a form rather than a coincidence.
     pub shared_document_common: u32,
+    /// And in decisions of how many issuers.
+    pub shared_document_issuers: u32,
     /// How many of their words two texts share to be nearly the same, in hundredths.
     pub near_duplicate_percent: u32,
     /// How many different words a text must have to be compared.
@@ -130,6 +132,7 @@ impl Default for Section {
             burst_least: 50,
             precise: Span::seconds(3600),
             shared_document_common: 8,
+            shared_document_issuers: 3,
             near_duplicate_percent: 85,
             near_duplicate_words: 6,
             near_duplicate_within: days(365),
@@ -174,6 +177,7 @@ impl Section {
         range("burst_factor", self.burst_factor, 2, 1_000_000)?;
         range("burst_least", self.burst_least, 1, u32::MAX)?;
         range("shared_document_common", self.shared_document_common, 3, 100)?;
+        range("shared_document_issuers", self.shared_document_issuers, 2, 100)?;
         range("near_duplicate_percent", self.near_duplicate_percent, 70, 100)?;
         range("near_duplicate_words", self.near_duplicate_words, 3, 100)?;
         range("award_count", self.award_count, 2, 50)?;

@@ -6,7 +6,10 @@
 //! **Why somebody does that**: an expert's report, a tender or a certificate is used again for what it was not made for.
 //!
 //! **False alarms**: forms, maps and general conditions. A document that stands in `shared_document_common` decisions is taken for one of
-//! these: what was found of it before is resolved, and no more is said. Documents of no bytes are placeholders, and are passed over.
+//! these if they are of `shared_document_issuers` issuers: what was found of it before is resolved, and no more is said. Of so many decisions
+//! of one issuer, one finding takes the place of those about its own decisions, and stays; what is shared with other issuers stays as it is.
+//! So an issuer has few findings of its own form, and nobody has one go away by using the document more often. Documents of no
+//! bytes are placeholders, and are passed over.
 
 use decision::types::{Decision, Document};
 use serde::{Deserialize, Serialize};
@@ -21,16 +24,27 @@ use crate::store::StoreError;
 
 pub(super) struct Documents {
     common: u32,
+    issuers: usize,
 }
 
-/// In which decisions a document is: key `d`, its SHA-256.
+/// In which decisions a document is: key `D`, its SHA-256.
 #[derive(Default, Serialize, Deserialize)]
 struct Holders {
     count: u32,
+    /// Whose they are, and how many each has: as many issuers as make it a form.
+    issuers: Vec<(Box<str>, u32)>,
     /// The first ones.
     first: Vec<Holder>,
-    /// The last ones of which something was found.
-    found: Vec<u64>,
+    /// What was found: the subject of each finding.
+    found: Vec<Found>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Found {
+    subject: Box<str>,
+    issuer: Box<str>,
+    /// Whether the other decision is of the same issuer.
+    is_own: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,7 +62,8 @@ const MAX_HOLDERS: usize = 4;
 
 impl Documents {
     pub(super) fn new(settings: &Settings) -> Self {
-        Documents { common: settings.0.shared_document_common }
+        let issuers = usize::try_from(settings.0.shared_document_issuers).unwrap_or(usize::MAX);
+        Documents { common: settings.0.shared_document_common, issuers }
     }
 
     pub(super) fn entry(
@@ -77,25 +92,58 @@ impl Documents {
     ) -> Result<(), StoreError> {
         let key = key(document);
         let mut holders: Holders = read(rows, &key)?.unwrap_or_default();
-        if holders.count >= self.common {
+        if self.is_form(&holders) {
             return Ok(());
         }
-        holders.count += 1;
         let this = Holder::new(chain.index, decision);
-        if holders.count >= self.common {
+        let own = holders.add(&this.issuer);
+        if self.is_form(&holders) {
             holders.first.clear();
-            holders.found.drain(..).for_each(|index| out.clear(Code::SHARED_DOCUMENT, subject(document, index)));
-        } else if let Some(other) = this.unrelated(rows, &holders, chain)? {
-            let subject = subject(document, this.index);
-            remember(rows, 0, &subject, this.index, other.index)?;
-            out.raise(raised(document, &this, other, &subject));
-            holders.found.push(this.index);
+            holders.found.drain(..).for_each(|found| out.clear(Code::SHARED_DOCUMENT, found.subject));
+        } else if own <= self.common
+            && let Some(other) = this.unrelated(rows, &holders, chain)?
+        {
+            let is_own = other.issuer == this.issuer;
+            let found = if own == self.common && is_own {
+                let (raised, subject) = its_form(document, &this, other, own);
+                out.raise(raised);
+                subject
+            } else {
+                let subject = subject(document, this.index);
+                remember(rows, 0, &subject, this.index, other.index)?;
+                out.raise(raised(document, &this, other, &subject));
+                subject
+            };
+            if own == self.common && is_own {
+                let is_its_own = |found: &Found| found.is_own && found.issuer == this.issuer;
+                let (gone, left): (Vec<_>, Vec<_>) = holders.found.drain(..).partition(is_its_own);
+                gone.into_iter().for_each(|found| out.clear(Code::SHARED_DOCUMENT, found.subject));
+                holders.found = left;
+            }
+            holders.found.push(Found { subject: found.into(), issuer: this.issuer.clone(), is_own });
         }
-        if holders.first.len() < MAX_HOLDERS && holders.count < self.common {
+        if holders.first.len() < MAX_HOLDERS && !self.is_form(&holders) {
             holders.first.push(this);
         }
         rows.put(&key, encode(&holders));
         Ok(())
+    }
+
+    fn is_form(&self, holders: &Holders) -> bool {
+        holders.count >= self.common && holders.issuers.len() >= self.issuers
+    }
+}
+
+impl Holders {
+    /// Counts one more decision of an issuer, and gives how many it has.
+    fn add(&mut self, issuer: &str) -> u32 {
+        self.count = self.count.saturating_add(1);
+        if let Some((_, count)) = self.issuers.iter_mut().find(|(of, _)| **of == *issuer) {
+            *count = count.saturating_add(1);
+            return *count;
+        }
+        self.issuers.push((issuer.into(), 1));
+        1
     }
 }
 
@@ -135,13 +183,26 @@ fn raised(document: &Document, this: &Holder, other: &Holder, subject: &str) -> 
     Raised::new(Code::SHARED_DOCUMENT, &*this.issuer, subject, text).at([other.index, this.index])
 }
 
+/// An issuer has the document in so many decisions that it is its form, or a paper that serves for everything.
+fn its_form(document: &Document, this: &Holder, other: &Holder, count: u32) -> (Raised, String) {
+    let subject = format!("{} of {}", document.sha256, this.issuer);
+    let text = format!(
+        "The document {:?} (SHA-256 {}) is that of {count} decisions of {}, of which not all refer to each other: it is a form, or used for what \
+         it was not made for. Further ones are not found.",
+        Printable(&document.name).to_string(),
+        document.sha256,
+        this.issuer
+    );
+    (Raised::new(Code::SHARED_DOCUMENT, &*this.issuer, &*subject, text).at([other.index, this.index]), subject)
+}
+
 fn subject(document: &Document, index: u64) -> String {
     format!("{} in entry {index}", document.sha256)
 }
 
 fn key(document: &Document) -> Vec<u8> {
     let hash = tlog::Hash::from_hex(document.sha256.as_str()).expect("it was checked when it was parsed");
-    [b"d".as_slice(), hash.as_bytes()].concat()
+    [b"D".as_slice(), hash.as_bytes()].concat()
 }
 
 #[cfg(test)]
@@ -231,9 +292,34 @@ mod tests {
     fn a_document_that_stands_everywhere_is_a_form() {
         let mut world = World::new("");
         for seq in 1..=12 {
-            publish(&mut world, ONE, seq, &format!("House {seq}"), 1);
+            publish(&mut world, [ONE, OTHER, "third.example"][usize::try_from(seq % 3).unwrap_or(0)], seq, &format!("House {seq}"), 1);
             let found = if seq < 8 { usize::try_from(seq - 1).unwrap_or(0) } else { 0 };
             assert_eq!(world.found(&Code::SHARED_DOCUMENT).len(), found, "{seq}");
         }
+    }
+
+    #[test]
+    fn an_issuer_has_one_finding_of_its_own_form_and_cannot_have_it_go_away() {
+        let mut world = World::new("");
+        for seq in 1..=20 {
+            publish(&mut world, ONE, seq, &format!("House {seq}"), 1);
+            let found = if seq < 8 { usize::try_from(seq - 1).unwrap_or(0) } else { 1 };
+            assert_eq!(world.found(&Code::SHARED_DOCUMENT).len(), found, "{seq}");
+        }
+        assert!(world.one(&Code::SHARED_DOCUMENT).text.contains("8 decisions of planning.example"));
+        publish(&mut world, OTHER, 1, "A wall", 1);
+        assert_eq!(world.found(&Code::SHARED_DOCUMENT).len(), 2, "of an issuer that has it once, it is found");
+    }
+
+    #[test]
+    fn nobody_has_what_is_shared_with_others_go_away_by_using_it_more_often() {
+        let mut world = World::new("");
+        publish(&mut world, ONE, 1, "A roof", 1);
+        for seq in 1..=20 {
+            publish(&mut world, OTHER, seq, &format!("House {seq}"), 1);
+        }
+        let shared = world.found(&Code::SHARED_DOCUMENT).iter().filter(|subject| subject.ends_with("in entry 1")).count();
+        assert_eq!(shared, 1, "{:?}", world.found(&Code::SHARED_DOCUMENT));
+        assert!(world.found(&Code::SHARED_DOCUMENT).len() <= 8, "and it is not one for each");
     }
 }
