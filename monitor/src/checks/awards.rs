@@ -9,7 +9,8 @@
 //! **False alarms**: the one supplier of a thing there is; framework agreements whose orders are published as awards.
 //!
 //! A party is known by its number in a register, or by its name without case, punctuation and legal form. What takes the place of an earlier
-//! decision is not a further award. Parties that are sealed cannot be told from each other, and are not counted.
+//! award to the same party is not a further one; what was revoked, or was decided anew for somebody else, is none any more. Parties that are
+//! sealed cannot be told from each other, and are not counted.
 
 use decision::types::{Decision, KindPattern, Party};
 use jiff::Timestamp;
@@ -18,7 +19,7 @@ use tlog::printable::Printable;
 
 use super::settings::{Settings, seconds};
 use super::{DAY, day, deadlines, decision, encode, read};
-use crate::check::{Check, Judged, Outcome, Rows};
+use crate::check::{Check, Judged, Outcome, Related, Rows};
 use crate::finding::{Code, Raised};
 use crate::store::StoreError;
 
@@ -39,6 +40,16 @@ struct Awards {
     /// The last ones, by the day of the decision.
     last: Vec<(i64, u64)>,
     is_open: bool,
+}
+
+/// What a decision, or one whose place it took, counts for: of each decision there is a list, key `e`, its index.
+#[derive(Serialize, Deserialize)]
+struct Counted {
+    day: i64,
+    /// Where the award is that was counted.
+    index: u64,
+    /// The keys of what was awarded to whom.
+    keys: Vec<Vec<u8>>,
 }
 
 /// As many as can be too many.
@@ -96,6 +107,57 @@ impl RepeatedAwards {
         Ok(())
     }
 
+    /// The parties to whom a decision awards something directly: the keys of their rows, and what they are called.
+    fn awarded<'d>(&self, decision: &'d Decision, line: &str) -> Vec<(Vec<u8>, &'d str)> {
+        if decision.parties.is_empty() || !self.is_direct(decision, line) {
+            return Vec::new();
+        }
+        let is_awarded = |party: &&Party| self.roles.contains(&party.role.as_str().to_lowercase());
+        let mut parties: Vec<(String, &str)> = decision.parties.iter().filter(is_awarded).filter_map(identify).collect();
+        parties.sort_unstable();
+        parties.dedup_by(|one, other| one.0 == other.0);
+        parties.into_iter().take(MAX_PARTIES).map(|(identity, party)| (key(decision.issuer.as_str(), &identity), party)).collect()
+    }
+
+    /// Of the awards whose place an entry takes, the ones that it awards again stay; they are given back. The others are none any more.
+    fn replace(
+        &self,
+        rows: &mut Rows<'_, '_>,
+        related: &[Related],
+        awarded: &[(Vec<u8>, &str)],
+        out: &mut Outcome,
+    ) -> Result<Vec<Counted>, StoreError> {
+        let mut stays: Vec<Counted> = Vec::new();
+        for replaced in related.iter().filter(|related| related.rel.is_succession()) {
+            let Some(all) = read::<Vec<Counted>>(rows, &counted_key(replaced.index.as_u64()))? else { continue };
+            for counted in all {
+                // Where one takes the place of two, it is one.
+                let is_kept =
+                    |key: &Vec<u8>| awarded.iter().any(|(again, _)| again == key) && !stays.iter().any(|stays| stays.keys.contains(key));
+                let (kept, gone): (Vec<_>, Vec<_>) = counted.keys.into_iter().partition(is_kept);
+                for key in gone {
+                    self.withdraw(rows, &key, (counted.day, counted.index), out)?;
+                }
+                if !kept.is_empty() {
+                    stays.push(Counted { keys: kept, ..counted });
+                }
+            }
+        }
+        Ok(stays)
+    }
+
+    /// An award is none any more.
+    fn withdraw(&self, rows: &mut Rows<'_, '_>, key: &[u8], award: (i64, u64), out: &mut Outcome) -> Result<(), StoreError> {
+        let Some(mut awards) = read::<Awards>(rows, key)? else { return Ok(()) };
+        awards.last.retain(|other| *other != award);
+        if awards.is_open && self.clusters(&awards.last).next().is_none() {
+            awards.is_open = false;
+            out.clear(Code::REPEATED_AWARD, awards.subject(key));
+        }
+        rows.put(key, encode(&awards));
+        Ok(())
+    }
+
     /// As many awards as are too many, in so short a time: the last first.
     fn clusters<'a>(&self, awards: &'a [(i64, u64)]) -> impl Iterator<Item = &'a [(i64, u64)]> {
         let within = self.within;
@@ -115,16 +177,19 @@ impl Check for RepeatedAwards {
 
     fn entry(&self, rows: &mut Rows<'_, '_>, entry: &Judged<'_>, out: &mut Outcome) -> Result<(), StoreError> {
         let (Some(decision), Some(statement)) = (decision(entry), entry.statement) else { return Ok(()) };
-        let replaces = entry.related.iter().any(|related| related.rel.is_succession());
-        if replaces || decision.parties.is_empty() || !self.is_direct(decision, statement.line()) {
+        let awarded = self.awarded(decision, statement.line());
+        let (day, index) = (day(&decision.decided), entry.index.as_u64());
+        let stays = self.replace(rows, entry.related, &awarded, out)?;
+        if awarded.is_empty() {
             return Ok(());
         }
-        let is_awarded = |party: &&Party| self.roles.contains(&party.role.as_str().to_lowercase());
-        let mut parties: Vec<(String, &str)> = decision.parties.iter().filter(is_awarded).filter_map(identify).collect();
-        parties.sort_unstable();
-        parties.dedup_by(|one, other| one.0 == other.0);
-        for (identity, party) in parties.into_iter().take(MAX_PARTIES) {
-            let key = key(decision.issuer.as_str(), &identity);
+        // What it counts for is what it is asked for when something takes its place: one award, whichever of the two it was counted as.
+        let is_further = |(key, _): &(Vec<u8>, &str)| !stays.iter().any(|stays| stays.keys.contains(key));
+        let further: Vec<_> = awarded.into_iter().filter(is_further).collect();
+        let keys = further.iter().map(|(key, _)| key.clone()).collect();
+        let counted: Vec<Counted> = stays.into_iter().chain((!further.is_empty()).then_some(Counted { day, index, keys })).collect();
+        rows.put(&counted_key(index), encode(&counted));
+        for (key, party) in further {
             let awards = match read::<Awards>(rows, &key)? {
                 Some(awards) => awards,
                 None => {
@@ -132,7 +197,7 @@ impl Check for RepeatedAwards {
                     Awards { issuer: decision.issuer.as_str().into(), party, ..Awards::default() }
                 }
             };
-            self.award(rows, &key, awards, day(&decision.decided), entry.index.as_u64(), out)?;
+            self.award(rows, &key, awards, day, index, out)?;
         }
         Ok(())
     }
@@ -239,6 +304,10 @@ fn plain(name: &str) -> String {
     if own.is_empty() { words.join(" ") } else { own.join(" ") }
 }
 
+fn counted_key(index: u64) -> Vec<u8> {
+    [b"e".as_slice(), &index.to_be_bytes()].concat()
+}
+
 fn key(issuer: &str, identity: &str) -> Vec<u8> {
     let hash = tlog::Hash::sha256(format!("{issuer}\0{identity}").as_bytes());
     [b"p".as_slice(), &hash.as_bytes()[..16]].concat()
@@ -330,6 +399,55 @@ mod tests {
         }
         let subject = &world.one(&Code::REPEATED_AWARD).subject;
         assert!(subject.starts_with("works.example to A B ("), "{subject}");
+    }
+
+    #[test]
+    fn an_award_that_is_revoked_or_goes_to_somebody_else_is_none_any_more() {
+        let other = supplier("C D");
+        for (rel, party, found) in [("revokes", None, 0), ("corrects", Some(&other), 0), ("corrects", None, 1), ("supersedes", None, 1)] {
+            let mut world = World::new("");
+            for seq in 1..=3 {
+                let award = award(&world, seq, supplier("A B"), "2026-03-01");
+                world.publish(award);
+            }
+            assert_eq!(world.found(&Code::REPEATED_AWARD).len(), 1);
+            let next = award(&world, 4, party.cloned().unwrap_or(supplier("A B")), "2026-03-01");
+            let next = world.relating(if rel == "revokes" { with(next, "kind", "planning.permit".into()) } else { next }, &[(rel, 1)]);
+            world.publish(next);
+            assert_eq!(world.found(&Code::REPEATED_AWARD).len(), found, "{rel} {party:?}");
+            // And it counts again what is awarded again.
+            let more = award(&world, 5, supplier("A B"), "2026-03-01");
+            world.publish(more);
+            assert_eq!(world.found(&Code::REPEATED_AWARD).len(), 1, "{rel} {party:?}");
+        }
+    }
+
+    #[test]
+    fn what_took_the_place_of_an_award_is_revoked_as_that_would_have_been() {
+        let mut world = World::new("");
+        for seq in 1..=3 {
+            let award = award(&world, seq, supplier("A B"), "2026-03-01");
+            world.publish(award);
+        }
+        let corrected = world.relating(award(&world, 4, supplier("A B"), "2026-03-01"), &[("corrects", 2)]);
+        world.publish(corrected);
+        let revoked = world.relating(with(world.decision(ISSUER, "2026", 5), "kind", "x.y".into()), &[("revokes", 3)]);
+        world.publish(revoked);
+        assert_eq!(world.found(&Code::REPEATED_AWARD), [""; 0]);
+    }
+
+    /// Else a contract would be given away by correcting something that nobody counts.
+    #[test]
+    fn what_becomes_a_direct_award_only_when_it_is_corrected_counts() {
+        let mut world = World::new("");
+        for seq in 1..=3 {
+            world.decide(ISSUER, seq);
+        }
+        for seq in 4..=6 {
+            let next = world.relating(award(&world, seq, supplier("A B"), "2026-03-01"), &[("corrects", seq - 4)]);
+            world.publish(next);
+        }
+        assert_eq!(world.one(&Code::REPEATED_AWARD).indexes, [3, 4, 5]);
     }
 
     #[test]
