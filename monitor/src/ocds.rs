@@ -6,14 +6,14 @@
 //! | flag | about | rests on |
 //! |---|---|---|
 //! | R003, R018, R028, R030 | a contracting process | its newest release alone |
-//! | R024 | a contracting process | its release, and how close prices are in all others of the log |
-//! | R038 | a buyer, procuring entity or bidder | all of its bids in the log, and those of all others |
+//! | R024 | a contracting process | its release, and how close prices are in all others of its issuer |
+//! | R038 | a buyer, procuring entity or bidder | all of its bids that one issuer tells of, and those of all others |
 //!
 //! Cardinal looks at a finished collection. A monitor sees one release after the other: R024 is judged when a release is read, against
 //! those read before it, and not again; R038 is judged again whenever something of the same organization is read. A later release of the
 //! same process by the same issuer takes the place of the earlier one, and clears what is no longer so.
 //!
-//! Invariant: an issuer can neither raise nor clear a flag of another issuer's process. Releases are strangers' JSON: what is not as the
+//! Invariant: an issuer can neither raise nor clear a flag of another issuer's process, nor move what counts as usual for it. Releases are strangers' JSON: what is not as the
 //! standard says is as if it were not there.
 
 mod flags;

@@ -113,13 +113,13 @@ kinds! {
     OCDS_R018 = "ocds.R018", Notice, "A single bidder",
         "There was one bidder, although the procurement method is one in which several should compete (Cardinal red flag R018, single bid received).";
     OCDS_R024 = "ocds.R024", Notice, "The second price is close to the winning one",
-        "The lowest valid bid that did not win is above the winning one by much less than is usual in this log, as between bidders who agreed beforehand (Cardinal red flag R024, price close to winning bid). Judged against what was read before it.";
+        "The lowest valid bid that did not win is above the winning one by much less than is usual for its issuer, as between bidders who agreed beforehand (Cardinal red flag R024, price close to winning bid). Judged against what was read before it.";
     OCDS_R028 = "ocds.R028", Notice, "Different bidders asked for the same price",
         "Bids of different bidders in one process have the same price: it may be given by the buyer, or somebody knew it (Cardinal red flag R028, identical bid prices).";
     OCDS_R030 = "ocds.R030", Warning, "The winning bid came after the deadline",
         "A valid bid of one to whom the contract was awarded was received after the deadline for bids (Cardinal red flag R030, late bid won).";
     OCDS_R038 = "ocds.R038", Notice, "Unusually many bids are disqualified",
-        "Of all bids to a buyer or procuring entity, or of a bidder, a far larger share was disqualified than is usual in this log (Cardinal red flag R038, excessive disqualified bids). Judged anew with each of its processes.";
+        "Of all bids to a buyer or procuring entity, or of a bidder, a far larger share was disqualified than is usual for the issuer who tells of it (Cardinal red flag R038, excessive disqualified bids). Judged anew with each of its processes.";
     RULE_FAILED = "monitor.rule-failed", Notice, "A rule could not be applied",
         "A rule that the monitor's user wrote ran into an error or its bounds, so nothing is known of the entry under this rule.";
     NOT_UNDERSTOOD = "monitor.not-understood", Info, "The log has entries that this monitor does not understand",

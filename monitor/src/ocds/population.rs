@@ -1,14 +1,15 @@
 //! The flags for which a release is compared with all others: R024 and R038.
 //!
-//! Both say that something is far outside of what is usual. What is usual is kept as counts of how often each value was seen, in steps of a
+//! Both say that something is far outside of what is usual for its issuer: counts of all issuers together would be an issuer's to spoil, who
+//! need only publish enough of what is unusual elsewhere. What is usual is kept as counts of how often each value was seen, in steps of a
 //! thousandth, so that neither memory nor work grows with the log. Limits are those of Tukey: a quartile, and one and a half times the
 //! distance between the quartiles beyond it.
 //!
 //! | row | key | value |
 //! |---|---|---|
 //! | `p` | issuer, NUL, ocid | what the newest release of the process counts for |
-//! | `o` | role, id | how many bids an organization had, and how many of them were disqualified |
-//! | `h` | which values, value u16 | how often it was seen |
+//! | `o` | role, issuer, space, id | how many bids an organization had, and how many of them were disqualified |
+//! | `h` | which values, issuer, NUL, value u16 | how often it was seen |
 
 use std::collections::BTreeMap;
 
@@ -64,19 +65,19 @@ pub(super) fn judge(rows: &mut Rows<'_, '_>, settings: &Settings, issuer: &str, 
     let close = closeness(release, settings);
     let counted = Counted { close: close.map(thousandths), organizations: organizations(release, issuer) };
 
-    count(rows, CLOSENESS, earlier.close, counted.close)?;
+    count(rows, (CLOSENESS, issuer), earlier.close, counted.close)?;
     for (role, id, submitted, disqualified) in &earlier.organizations {
-        change(rows, settings, (*role, id), |standing| standing.less(*submitted, *disqualified))?;
+        change(rows, settings, issuer, (*role, id), |standing| standing.less(*submitted, *disqualified))?;
     }
     for (role, id, submitted, disqualified) in &counted.organizations {
-        change(rows, settings, (*role, id), |standing| standing.more(*submitted, *disqualified))?;
+        change(rows, settings, issuer, (*role, id), |standing| standing.more(*submitted, *disqualified))?;
     }
-    let close = judge_closeness(rows, settings, release, close)?;
+    let close = judge_closeness(rows, settings, issuer, release, close)?;
     let mut touched: Vec<_> =
         earlier.organizations.iter().chain(&counted.organizations).map(|(role, id, ..)| (*role, id.as_str())).collect();
     touched.sort_unstable();
     touched.dedup();
-    let disqualified = judge_standings(rows, settings, &touched)?;
+    let disqualified = judge_standings(rows, settings, issuer, &touched)?;
 
     if counted == Counted::default() {
         rows.delete(&key);
@@ -109,13 +110,13 @@ fn closeness(release: &Release<'_>, settings: &Settings) -> Option<f64> {
     (won > 0.0 && won.is_finite() && next.is_finite() && next >= won).then(|| (next - won) / won)
 }
 
-/// For how many bids each organization counts in a release. Buyers are the issuer's own: nobody else may change what is known of them.
+/// For how many bids each organization counts in a release. Each is the issuer's own: nobody else may change what is known of it.
 fn organizations(release: &Release<'_>, issuer: &str) -> Vec<(Role, String, u32, u32)> {
     let mut all: BTreeMap<(Role, String), (u32, u32)> = BTreeMap::new();
     let buyer = release.buyer().map(|id| (Role::Buyer, format!("{issuer} {id}")));
     let entity = release.procuring_entity().map(|id| (Role::ProcuringEntity, format!("{issuer} {id}")));
     for bid in release.submitted() {
-        let bidders = bid.tenderers.iter().map(|id| (Role::Bidder, (*id).to_owned()));
+        let bidders = bid.tenderers.iter().map(|id| (Role::Bidder, format!("{issuer} {id}")));
         for whose in buyer.iter().chain(&entity).cloned().chain(bidders) {
             let (submitted, disqualified) = all.entry(whose).or_default();
             *submitted += 1;
@@ -125,18 +126,24 @@ fn organizations(release: &Release<'_>, issuer: &str) -> Vec<(Role, String, u32,
     all.into_iter().map(|((role, id), (submitted, disqualified))| (role, id, submitted, disqualified)).collect()
 }
 
-fn judge_closeness(rows: &Rows<'_, '_>, settings: &Settings, release: &Release<'_>, close: Option<f64>) -> Result<Verdict, StoreError> {
+fn judge_closeness(
+    rows: &Rows<'_, '_>,
+    settings: &Settings,
+    issuer: &str,
+    release: &Release<'_>,
+    close: Option<f64>,
+) -> Result<Verdict, StoreError> {
     let Some(close) = close else { return Ok(Verdict::Unknown) };
     let (limit, whence) = match settings.close_price {
         Some(limit) => (limit, "too close by this monitor's configuration"),
         None => {
-            let seen = Seen::read(rows, CLOSENESS)?;
+            let seen = Seen::read(rows, (CLOSENESS, issuer))?;
             let (q1, q3) = seen.quartiles();
             // If a quarter of all have no difference at all, it says nothing that this one has none.
             if seen.total < settings.min_population || q1 == 0.0 {
                 return Ok(Verdict::Fine);
             }
-            (q1 - 1.5 * (q3 - q1), "unusually close among the processes of this log")
+            (q1 - 1.5 * (q3 - q1), "unusually close among the processes of this issuer")
         }
     };
     let flagged = if settings.close_price.is_some() { close <= limit } else { limit > 0.0 && close <= limit };
@@ -147,7 +154,12 @@ fn judge_closeness(rows: &Rows<'_, '_>, settings: &Settings, release: &Release<'
     Ok(Verdict::Flagged(format!("In {ocid} the second price is {percent:.2} % above the winning one; up to {limit:.2} % is {whence}.")))
 }
 
-fn judge_standings(rows: &Rows<'_, '_>, settings: &Settings, whose: &[(Role, &str)]) -> Result<Vec<(String, Verdict)>, StoreError> {
+fn judge_standings(
+    rows: &Rows<'_, '_>,
+    settings: &Settings,
+    issuer: &str,
+    whose: &[(Role, &str)],
+) -> Result<Vec<(String, Verdict)>, StoreError> {
     let mut limits: BTreeMap<Role, Option<f64>> = BTreeMap::new();
     let mut judged = Vec::new();
     for (role, id) in whose {
@@ -159,7 +171,7 @@ fn judge_standings(rows: &Rows<'_, '_>, settings: &Settings, whose: &[(Role, &st
         };
         let limit = match limits.get(role) {
             Some(limit) => *limit,
-            None => *limits.entry(*role).or_insert(limit(rows, settings, *role)?),
+            None => *limits.entry(*role).or_insert(limit(rows, settings, issuer, *role)?),
         };
         let verdict = match limit {
             Some(limit) if limit > 0.0 && share >= limit => {
@@ -177,11 +189,11 @@ fn judge_standings(rows: &Rows<'_, '_>, settings: &Settings, whose: &[(Role, &st
 }
 
 /// From which share on it is unusual; `None` while too little is known.
-fn limit(rows: &Rows<'_, '_>, settings: &Settings, role: Role) -> Result<Option<f64>, StoreError> {
+fn limit(rows: &Rows<'_, '_>, settings: &Settings, issuer: &str, role: Role) -> Result<Option<f64>, StoreError> {
     if settings.disqualified_share.is_some() {
         return Ok(settings.disqualified_share);
     }
-    let seen = Seen::read(rows, role.byte())?;
+    let seen = Seen::read(rows, (role.byte(), issuer))?;
     let (q1, q3) = seen.quartiles();
     Ok((seen.total >= settings.min_population).then_some(q3 + 1.5 * (q3 - q1)))
 }
@@ -243,13 +255,14 @@ impl Standing {
 fn change(
     rows: &mut Rows<'_, '_>,
     settings: &Settings,
+    issuer: &str,
     (role, id): (Role, &str),
     with: impl FnOnce(Standing) -> Standing,
 ) -> Result<(), StoreError> {
     let before = Standing::read(rows, role, id)?;
     let after = with(before);
     let value = |standing: Standing| standing.share(role, settings).map(thousandths);
-    count(rows, role.byte(), value(before), value(after))?;
+    count(rows, (role.byte(), issuer), value(before), value(after))?;
     let key = Standing::key(role, id);
     if after == Standing::default() {
         rows.delete(&key);
@@ -266,10 +279,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn read(rows: &Rows<'_, '_>, which: u8) -> Result<Self, StoreError> {
-        let found = rows.scan(&[b'h', which], usize::from(MAX_VALUE) + 1)?;
+    fn read(rows: &Rows<'_, '_>, which: (u8, &str)) -> Result<Self, StoreError> {
+        let prefix = seen_prefix(which);
+        let found = rows.scan(&prefix, usize::from(MAX_VALUE) + 1)?;
         let value = |(key, row): (Vec<u8>, Vec<u8>)| {
-            let value = key.get(2..).and_then(|value| value.try_into().ok()).map(u16::from_be_bytes);
+            let value = key.get(prefix.len()..).and_then(|value| value.try_into().ok()).map(u16::from_be_bytes);
             Some((value?, row.try_into().ok().map(u64::from_be_bytes)?))
         };
         let values = found.into_iter().map(value).collect::<Option<Vec<_>>>().ok_or(Damage::MalformedRow)?;
@@ -294,14 +308,19 @@ impl Seen {
     }
 }
 
+/// Values of which kind and of whom.
+fn seen_prefix((which, issuer): (u8, &str)) -> Vec<u8> {
+    [&[b'h', which], issuer.as_bytes(), b"\0"].concat()
+}
+
 /// Counts a value in place of another.
-fn count(rows: &mut Rows<'_, '_>, which: u8, before: Option<u16>, after: Option<u16>) -> Result<(), StoreError> {
+fn count(rows: &mut Rows<'_, '_>, which: (u8, &str), before: Option<u16>, after: Option<u16>) -> Result<(), StoreError> {
     if before == after {
         return Ok(());
     }
     for (value, more) in [(before, false), (after, true)] {
         let Some(value) = value else { continue };
-        let key = [&[b'h', which][..], &value.to_be_bytes()].concat();
+        let key = [seen_prefix(which).as_slice(), &value.to_be_bytes()].concat();
         let row = rows.get(&key)?.map(|row| row.try_into().map(u64::from_be_bytes)).transpose();
         let count = row.map_err(|_: Vec<u8>| Damage::MalformedRow)?.unwrap_or(0);
         match if more { count + 1 } else { count.saturating_sub(1) } {

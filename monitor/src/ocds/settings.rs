@@ -18,9 +18,9 @@ pub struct Section {
     pub competitive_methods: Vec<String>,
     /// R024, R028: procedures, by their name, whose prices say nothing.
     pub fixed_prices: Vec<String>,
-    /// R024: how close the second price may come, as a share of the winning one; 0: what is unusual among all of the log.
+    /// R024: how close the second price may come, as a share of the winning one; 0: what is unusual for its issuer.
     pub close_price: f64,
-    /// R038: which share of bids may be disqualified; 0: what is unusual among all of the log.
+    /// R038: which share of bids may be disqualified; 0: what is unusual for its issuer.
     pub disqualified_share: f64,
     /// R038: bidders with fewer bids are left out.
     pub min_bids: u32,
@@ -67,7 +67,7 @@ pub struct Settings {
 #[non_exhaustive]
 pub enum SettingsError {
     /// A share that is none.
-    #[error("`ocds.{key}` is not a share; write a number between 0 and 1, such as 0.05, or 0 for what is unusual among all of the log")]
+    #[error("`ocds.{key}` is not a share; write a number between 0 and 1, such as 0.05, or 0 for what is unusual for its issuer")]
     Share {
         /// Which.
         key: &'static str,

@@ -137,6 +137,20 @@ fn r024_prices_unusually_close() {
     assert_eq!(flags_with(given, close("o1")), ["ocds.R024"]);
 }
 
+/// Whoever may publish at all could else have every unusual price of everybody taken for usual.
+#[test]
+fn nobody_moves_what_is_usual_for_another_issuer() {
+    let (mut bench, check) = (Bench::new(), check(Section::default()));
+    usual(&mut bench, &*check);
+    for number in 0..100 {
+        let same = bids(&format!("flood-{number}"), "w", &[bid("valid", "w", 100.0), bid("valid", "l", 100.0)]);
+        bench.entry(&*check, &award("flood.example", same));
+    }
+    let late = bids("late", "w", &[bid("valid", "w", 100.0), bid("valid", "l", 101.0)]);
+    let said = bench.entry(&*check, &award("roads.example", late));
+    assert_eq!(raised(&said), [("ocds.R024".to_owned(), "roads.example late".to_owned())]);
+}
+
 #[test]
 fn a_new_release_takes_the_place_of_the_old_one_and_of_nobody_elses() {
     let (mut bench, check) = (Bench::new(), check(Section { close_price: 0.02, ..Section::default() }));
@@ -195,13 +209,15 @@ fn r038_bidders_and_procuring_entities_too() {
     assert_eq!(raised(&bench.entry(&*check, &award("roads.example", release("o1")))), [], "one bid is too few");
     assert_eq!(raised(&bench.entry(&*check, &award("roads.example", release("o1")))), [], "the same process again is no second bid");
     let said = bench.entry(&*check, &award("water.example", release("o2")));
-    assert_eq!(raised(&said), [("ocds.R038".to_owned(), "bidder p".to_owned())], "with whoever it bids");
+    assert_eq!(raised(&said), [], "nobody adds to what another issuer tells of a bidder");
+    let said = bench.entry(&*check, &award("roads.example", release("o2")));
+    assert_eq!(raised(&said), [("ocds.R038".to_owned(), "bidder roads.example p".to_owned())]);
     let mut bench = Bench::new();
     let half = all(&Section { disqualified_share: 0.5, ..Section::default() }.validate().unwrap()).remove(0);
     bench.entry(&*half, &award("roads.example", release("o1")));
     let said = bench.entry(&*half, &award("roads.example", release("o2")));
     assert!(raised(&said).contains(&("ocds.R038".to_owned(), "procuring entity roads.example e".to_owned())), "{:?}", raised(&said));
-    assert!(!raised(&said).iter().any(|(_, subject)| subject == "bidder r"), "{:?}", raised(&said));
+    assert!(!raised(&said).iter().any(|(_, subject)| subject == "bidder roads.example r"), "{:?}", raised(&said));
 }
 
 #[test]
