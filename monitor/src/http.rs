@@ -192,10 +192,10 @@ impl Site {
         if parts.method != Method::GET && parts.method != Method::HEAD {
             return Err(Problem::MethodNotAllowed(METHODS));
         }
-        timeout(self.parts.settings.answer_timeout, self.route(target, parts)).await.unwrap_or(Err(Problem::Late))
+        timeout(self.parts.settings.answer_timeout, self.route(target, client, parts)).await.unwrap_or(Err(Problem::Late))
     }
 
-    async fn route(&self, target: Target, parts: &RequestParts) -> Result<Answer, Problem> {
+    async fn route(&self, target: Target, client: IpAddr, parts: &RequestParts) -> Result<Answer, Problem> {
         let (headers, query) = (&parts.headers, parts.uri.query());
         match target {
             Target::Page => Ok(whole(page::answer(headers, self.api.read(page::page).await?))),
@@ -203,7 +203,7 @@ impl Site {
             Target::OpenApi => Ok(whole(tagged(headers, JSON, OPENAPI.as_bytes().to_vec()))),
             Target::Api(resource) => Ok(whole(tagged(headers, JSON, self.api.answer(resource, query).await?))),
             Target::Feed => Ok(whole(tagged(headers, feed::ATOM, self.feed().await?))),
-            Target::Events => self.events(parts),
+            Target::Events => self.events(client, parts),
             Target::Gossip(log) => Ok(whole(tagged(headers, TEXT, self.gossip(log).await?))),
             Target::Evidence(file) => Ok(whole(self.evidence(file).await?)),
         }
@@ -214,12 +214,12 @@ impl Site {
         self.api.read(move |api| Ok(feed::atom(&api.store, &mutes, url.as_ref(), now)?)).await
     }
 
-    fn events(&self, parts: &RequestParts) -> Result<Answer, Problem> {
+    fn events(&self, client: IpAddr, parts: &RequestParts) -> Result<Answer, Problem> {
         if parts.method == Method::HEAD {
             return Ok(stream(StreamBody::new(futures_util::stream::empty()).boxed_unsync()));
         }
         let had = parts.headers.get("last-event-id").map(HeaderValue::as_bytes);
-        let events = self.parts.streams.open(had).map_err(|_| Problem::Busy)?;
+        let events = self.parts.streams.open(client, had).map_err(|_| Problem::Busy)?;
         Ok(stream(events?.boxed_unsync()))
     }
 

@@ -13,6 +13,7 @@
 //! wanted. So a slow reader costs no memory, and one that is too slow is cut.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,6 +23,8 @@ use futures_util::stream::{Stream, unfold};
 use http_body_util::StreamBody;
 use hyper::body::Frame;
 use serde::Serialize;
+use serving::address::AddressRange;
+use serving::listener::{Clients, Counted};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::time::{Instant, sleep};
 
@@ -36,6 +39,10 @@ pub const EVENT_STREAM: &str = "text/event-stream";
 
 /// Streams at once.
 const STREAMS: usize = 100;
+
+/// Streams at once of one client: a browser with a few pages. One client with as many as there are would be the only reader. As for connections,
+/// this machine has no limit of its own.
+const STREAMS_OF_ONE: u32 = 8;
 
 /// How often something is said, so that both ends know that the other is there.
 const HEARTBEAT: Duration = Duration::from_secs(15);
@@ -63,6 +70,7 @@ pub struct Streams {
     metrics: Metrics,
     clock: Clock,
     room: Arc<Semaphore>,
+    clients: Arc<Clients>,
     shutdown: watch::Receiver<()>,
 }
 
@@ -92,6 +100,7 @@ struct Reading {
 struct Open {
     metrics: Metrics,
     _room: OwnedSemaphorePermit,
+    _counted: Counted,
 }
 
 #[derive(Serialize)]
@@ -107,19 +116,21 @@ struct Data<'a> {
 impl Streams {
     /// Those of a monitor; they end when `shutdown` closes.
     pub fn new(store: Arc<Store>, mutes: Mutes, metrics: Metrics, clock: Clock, shutdown: watch::Receiver<()>) -> Self {
-        Streams { store, mutes, metrics, clock, room: Arc::new(Semaphore::new(STREAMS)), shutdown }
+        let clients = Clients::new(STREAMS_OF_ONE, AddressRange::LOOPBACK.to_vec());
+        Streams { store, mutes, metrics, clock, room: Arc::new(Semaphore::new(STREAMS)), clients, shutdown }
     }
 
-    /// Begins a stream. `last_event_id` is the header of that name: what the reader has had. Without it, it begins with what comes next.
-    pub fn open(&self, last_event_id: Option<&[u8]>) -> Result<Result<EventBody, StoreError>, TooManyStreams> {
-        let room = Arc::clone(&self.room).try_acquire_owned().map_err(|_| {
+    /// Begins a stream for a client. `last_event_id` is the header of that name: what the reader has had. Without it, it begins with what comes next.
+    pub fn open(&self, client: IpAddr, last_event_id: Option<&[u8]>) -> Result<Result<EventBody, StoreError>, TooManyStreams> {
+        let room = self.clients.enter(client).and_then(|counted| Some((counted, Arc::clone(&self.room).try_acquire_owned().ok()?)));
+        let room = room.ok_or_else(|| {
             self.metrics.streams_cut.inc();
             TooManyStreams
         })?;
         Ok(self.begin(last_event_id, room))
     }
 
-    fn begin(&self, last_event_id: Option<&[u8]>, room: OwnedSemaphorePermit) -> Result<EventBody, StoreError> {
+    fn begin(&self, last_event_id: Option<&[u8]>, (counted, room): (Counted, OwnedSemaphorePermit)) -> Result<EventBody, StoreError> {
         let newest = findings::last_event(&self.store)?;
         let had = last_event_id.and_then(|id| std::str::from_utf8(id).ok()?.trim().parse::<u64>().ok());
         let last = match had {
@@ -137,7 +148,7 @@ impl Streams {
             shutdown: self.shutdown.clone(),
             last,
             given: None,
-            open: Open { metrics: self.metrics.clone(), _room: room },
+            open: Open { metrics: self.metrics.clone(), _room: room, _counted: counted },
         };
         let pieces = unfold(reading, |mut reading| async {
             let piece = reading.next().await?;

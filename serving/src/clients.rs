@@ -1,4 +1,4 @@
-//! Connections of each client: so many and no more, so that one address cannot take all there are.
+//! Connections of each client, or other things that last: so many and no more, so that one address cannot take all there are.
 //!
 //! The table has a line for each address with an open connection and no other, so it is bounded by the number of connections.
 
@@ -20,7 +20,7 @@ pub struct Clients {
 
 /// One connection of a client, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Counted(Option<(Arc<Clients>, Client)>);
+pub struct Counted(Option<(Arc<Clients>, Client)>);
 
 impl Clients {
     /// At most `most` of each client but those of `exempt`; 0 for no limit.
@@ -29,7 +29,7 @@ impl Clients {
     }
 
     /// Counts a connection. None if its client has as many as it may.
-    pub(crate) fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
+    pub fn enter(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
         if self.most == 0 || self.exempt.iter().any(|range| range.contains(peer)) {
             return Some(Counted(None));
         }

@@ -27,7 +27,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::connection;
 
-pub use crate::clients::Clients;
+pub use crate::clients::{Clients, Counted};
 
 /// The bounds of a listener's connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

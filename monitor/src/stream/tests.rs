@@ -8,6 +8,8 @@ use crate::alert::fixture::{World, at};
 use crate::check::Outcome;
 use crate::finding::{Code, Raised};
 
+const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
+
 /// Longer than any machine takes, for what is to happen.
 const LONG: Duration = Duration::from_secs(60);
 
@@ -39,7 +41,7 @@ async fn a_reader_gets_what_comes_and_goes_on_where_it_was() {
     let world = World::new(&[], 20);
     world.raise(0, &Code::GAP, "x.example", ["2026/1", "2026/2"]);
     let (streams, stop) = streams(&world);
-    let mut body = streams.open(None).unwrap().unwrap();
+    let mut body = streams.open(HERE, None).unwrap().unwrap();
     assert_eq!(next(&mut body).await.unwrap(), BEGIN);
     world.raise(0, &Code::GAP, "x.example", ["2026/3"]);
     let piece = events(&next(&mut body).await.unwrap());
@@ -50,7 +52,7 @@ async fn a_reader_gets_what_comes_and_goes_on_where_it_was() {
     assert_eq!(id, AlertId::new("log.example/1", &Code::GAP, "x.example"));
     world.clear(1, &Code::GAP, ["2026/1"]);
     for (had, expected) in [(&b"1"[..], vec![2, 3, 4]), (b"4", vec![]), (b"77", vec![1, 2, 3, 4]), (b"x\xff", vec![]), (b" 3 ", vec![4])] {
-        let mut body = streams.open(Some(had)).unwrap().unwrap();
+        let mut body = streams.open(HERE, Some(had)).unwrap().unwrap();
         assert_eq!(next(&mut body).await.unwrap(), BEGIN);
         if !expected.is_empty() {
             let piece = events(&next(&mut body).await.unwrap());
@@ -71,7 +73,7 @@ async fn texts_of_strangers_end_no_event_and_begin_no_field() {
     outcome.raise(Raised::new(Code::GAP, hostile, hostile, hostile));
     world.record(0, outcome);
     let (streams, _stop) = streams(&world);
-    let mut body = streams.open(Some(b"0")).unwrap().unwrap();
+    let mut body = streams.open(HERE, Some(b"0")).unwrap().unwrap();
     next(&mut body).await.unwrap();
     let piece = next(&mut body).await.unwrap();
     assert!(!piece.contains('\r'));
@@ -88,7 +90,7 @@ async fn many_events_come_in_pieces_of_bounded_size_and_none_is_left_out() {
     (0..200).for_each(|number| outcome.raise(Raised::new(Code::GAP, "x.example", number.to_string(), &text)));
     world.record(0, outcome);
     let (streams, _stop) = streams(&world);
-    let mut body = streams.open(Some(b"0")).unwrap().unwrap();
+    let mut body = streams.open(HERE, Some(b"0")).unwrap().unwrap();
     next(&mut body).await.unwrap();
     let mut ids = Vec::new();
     while ids.len() < 200 {
@@ -103,11 +105,11 @@ async fn many_events_come_in_pieces_of_bounded_size_and_none_is_left_out() {
 async fn there_are_so_many_streams_and_no_more() {
     let world = World::new(&[], 20);
     let (streams, _stop) = streams(&world);
-    let mut open: Vec<_> = (0..STREAMS).map(|_| streams.open(None).unwrap().unwrap()).collect();
-    assert_eq!(streams.open(None).map(|_| ()), Err(TooManyStreams));
+    let mut open: Vec<_> = (0..STREAMS).map(|_| streams.open(HERE, None).unwrap().unwrap()).collect();
+    assert_eq!(streams.open(HERE, None).map(|_| ()), Err(TooManyStreams));
     assert_eq!((world.metrics.streams.get(), world.metrics.streams_cut.get()), (100, 1));
     open.pop();
-    assert!(streams.open(None).is_ok());
+    assert!(streams.open(HERE, None).is_ok());
 }
 
 #[tokio::test]
@@ -115,7 +117,7 @@ async fn a_reader_that_is_too_slow_is_cut() {
     let world = World::new(&[], 20);
     world.raise(0, &Code::GAP, "x.example", ["2026/1"]);
     let (streams, _stop) = streams(&world);
-    let mut body = streams.open(Some(b"0")).unwrap().unwrap();
+    let mut body = streams.open(HERE, Some(b"0")).unwrap().unwrap();
     next(&mut body).await.unwrap();
     tokio::time::pause();
     tokio::time::advance(SLOW * 2).await;
@@ -127,9 +129,21 @@ async fn a_reader_that_is_too_slow_is_cut() {
 async fn something_is_said_now_and_then() {
     let world = World::new(&[], 20);
     let (streams, _stop) = streams(&world);
-    let mut body = streams.open(None).unwrap().unwrap();
+    let mut body = streams.open(HERE, None).unwrap().unwrap();
     next(&mut body).await.unwrap();
     let begun = Instant::now();
     assert_eq!(next(&mut body).await.unwrap(), STILL_HERE);
     assert_eq!(begun.elapsed(), HEARTBEAT);
+}
+
+#[tokio::test]
+async fn one_client_does_not_take_all_streams() {
+    let world = World::new(&[], 20);
+    let (streams, _stop) = streams(&world);
+    let [one, other] = ["192.0.2.1", "192.0.2.2"].map(|address| address.parse::<IpAddr>().unwrap());
+    let mut open: Vec<_> = (0..8).map(|_| streams.open(one, None).unwrap().unwrap()).collect();
+    assert_eq!(streams.open(one, None).map(|_| ()), Err(TooManyStreams));
+    assert!(streams.open(other, None).is_ok());
+    drop(open.pop());
+    assert!(streams.open(one, None).is_ok());
 }
