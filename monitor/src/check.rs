@@ -95,6 +95,13 @@ impl Outcome {
         self.cleared.push((code, subject));
     }
 
+    /// Keeps no more than `most` of what was raised since there were `before`, and gives how many went.
+    pub(crate) fn truncate(&mut self, before: usize, most: usize) -> usize {
+        let gone = self.raised.len().saturating_sub(before.saturating_add(most));
+        self.raised.truncate(self.raised.len() - gone);
+        gone
+    }
+
     /// There is more to say at this time than belongs into one batch: the check is to look at the clock again once this one is written.
     pub fn come_again(&mut self) {
         self.unfinished = true;

@@ -16,7 +16,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use decision::types::Body;
+use decision::types::{Body, Decision, Document};
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
@@ -64,7 +64,7 @@ impl Check for Documents {
         NAME
     }
 
-    fn entry(&self, rows: &mut Rows<'_, '_>, entry: &Judged<'_>, _out: &mut Outcome) -> Result<(), StoreError> {
+    fn entry(&self, rows: &mut Rows<'_, '_>, entry: &Judged<'_>, out: &mut Outcome) -> Result<(), StoreError> {
         let Some(Body::Decision(decision)) = entry.statement.filter(|_| entry.refusal.is_none()).map(|statement| statement.body()) else {
             return Ok(());
         };
@@ -80,7 +80,11 @@ impl Check for Documents {
                 failures: 0,
             };
             let host = job.host();
-            if document.size > self.settings.max_size || !self.settings.hosts.has(&host) {
+            if !self.settings.hosts.has(&host) {
+                continue;
+            }
+            if document.size > self.settings.max_size {
+                out.raise(too_large(&self.settings, decision, document, entry));
                 continue;
             }
             let place = Place { host, due: entry.published.latest.as_second(), index: entry.index.as_u64(), number };
@@ -88,6 +92,19 @@ impl Check for Documents {
         }
         Ok(())
     }
+}
+
+/// One for each issuer: whoever states a size can have any number of documents left out, and should be seen to.
+fn too_large(settings: &Settings, decision: &Decision, document: &Document, entry: &Judged<'_>) -> Raised {
+    let (issuer, index) = (decision.issuer.as_str(), entry.index.as_u64());
+    let text = format!(
+        "Documents of {issuer} are larger than the {} bytes up to which this monitor fetches them, and are not checked; the first is {}, of {} \
+         bytes, of entry {index}.",
+        settings.max_size,
+        Printable(document.name.as_str()),
+        document.size
+    );
+    Raised::new(Code::DOCUMENT_TOO_LARGE, issuer, issuer, text).at([index])
 }
 
 /// What became of looking at a document.

@@ -39,7 +39,7 @@ impl Looking {
     fn publish(&mut self, documents: &[Value]) {
         let check = all(&self.settings).remove(0);
         let said = self.bench.entry(&*check, &decision(json!({"documents": documents})));
-        assert!(said.raised().is_empty() && said.cleared().is_empty());
+        assert!(said.raised().iter().all(|raised| raised.code == Code::DOCUMENT_TOO_LARGE) && said.cleared().is_empty());
     }
 
     fn wait(&self, seconds: i64) {
@@ -197,7 +197,16 @@ fn only_what_is_wanted_is_noted() {
     large["size"] = json!(65 << 20);
     let mut nowhere = document("");
     nowhere.as_object_mut().unwrap().remove("url");
-    assert_eq!(noted(section(), &[large, nowhere]), [""; 0]);
+    assert_eq!(noted(section(), &[large.clone(), nowhere]), [""; 0]);
+    // Whoever states a size can keep a document from being looked at, and not in silence.
+    let check = all(&section().validate(&[]).unwrap()).remove(0);
+    let mut bench = Bench::new();
+    for _ in 0..2 {
+        let said = bench.entry(&*check, &decision(json!({"documents": [large, large]})));
+        let [said, again] = said.raised() else { panic!("{said:?}") };
+        assert_eq!((said.code.to_string().as_str(), said.subject.as_str()), ("content.document-too-large", "planning.example"));
+        assert_eq!(said.subject, again.subject, "one for an issuer");
+    }
     assert!(all(&Section::default().validate(&[]).unwrap()).is_empty(), "off unless it is switched on");
     let check = all(&section().validate(&[]).unwrap()).remove(0);
     let mut bench = Bench::new();

@@ -100,6 +100,8 @@ kinds! {
         "The document at the address that the decision gives has other bytes than the decision says.";
     DOCUMENT_UNAVAILABLE = "content.document-unavailable", Notice, "A document cannot be had",
         "The document at the address that the decision gives could not be fetched.";
+    DOCUMENT_TOO_LARGE = "content.document-too-large", Info, "Documents are too large to be checked",
+        "By the size that the decision states, a document is larger than this monitor fetches, so nobody here compared it. Further ones of the same issuer are not told of one by one.";
     SHARED_DOCUMENT = "content.shared-document", Notice, "One document in unrelated decisions",
         "Decisions that do not refer to each other name the very same document.";
     NEAR_DUPLICATE = "content.near-duplicate", Notice, "Two issuers decided nearly the same",
@@ -122,6 +124,8 @@ kinds! {
         "Of all bids to a buyer or procuring entity, or of a bidder, a far larger share was disqualified than is usual for the issuer who tells of it (Cardinal red flag R038, excessive disqualified bids). Judged anew with each of its processes.";
     RULE_FAILED = "monitor.rule-failed", Notice, "A rule could not be applied",
         "A rule that the monitor's user wrote ran into an error or its bounds, so nothing is known of the entry under this rule.";
+    TOO_MANY = "monitor.too-many-findings", Notice, "One entry gives rise to very many findings",
+        "More was found of one entry than is kept of one: the first findings are there, and the others are not.";
     NOT_UNDERSTOOD = "monitor.not-understood", Info, "The log has entries that this monitor does not understand",
         "Entries that are no statements are counted and kept; nothing else is known of them.";
 }

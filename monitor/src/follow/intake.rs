@@ -29,6 +29,9 @@ use crate::store::{Family, Store, StoreError, Txn};
 /// otherwise fill the disk with what is said about it.
 const MAX_REFUSALS: u64 = 10_000;
 
+/// How many findings of one entry are kept. One that names a thousand bidders or documents is small, and what is said of each is not.
+const MAX_OF_ONE: usize = 64;
+
 /// Takes in the entries of one log.
 pub(crate) struct Intake {
     pub(crate) store: Arc<Store>,
@@ -267,7 +270,15 @@ impl Intake {
                 related: &opinion.related,
                 published: run.map_or_else(|| Published { earliest: None, latest: self.clock.now() }, |(_, published)| *published),
             };
-            self.checks.iter().try_for_each(|check| check.entry(&mut Rows::new(txn, log.number, check.name()), &judged, out))
+            let before = out.raised().len();
+            self.checks.iter().try_for_each(|check| check.entry(&mut Rows::new(txn, log.number, check.name()), &judged, out))?;
+            let gone = out.truncate(before, MAX_OF_ONE);
+            if gone > 0 {
+                let text = format!("Of entry {index} more was found than is kept of one: {gone} findings are left out.");
+                let group = statement.issuer().map(ToString::to_string).unwrap_or_default();
+                out.raise(Raised::new(Code::TOO_MANY, group, format!("entry {index}"), text).at([index]));
+            }
+            Ok(())
         })?;
         self.judge.write(txn, draft.into_rows());
         Ok(())

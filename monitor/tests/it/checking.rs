@@ -99,3 +99,22 @@ fn findings_are_printed_for_people_and_do_nothing_to_their_terminal() {
     assert!(text.contains("error ledger.number-used: The log took in entry 3"), "{text}");
     assert!(text.contains("log.example: 4 entries read, 1 finding") && !text.contains('\u{202e}'), "{text}");
 }
+
+#[test]
+fn of_one_entry_no_more_than_a_few_findings_are_kept() {
+    let (scene, mut world) = (Scene::new(false), World::new("statements"));
+    for number in 0..2 {
+        let bid = |bidder: u32| json!({"status": "disqualified", "tenderers": [{"id": format!("bidder-{bidder}")}]});
+        let bids: Vec<_> = (0..300).map(bid).collect();
+        let data = json!({"schema": "OCDS-1.1", "ocid": format!("o{number}"), "bids": {"details": bids}});
+        let decision = world.decision(&json!({"kind": "planning.award", "data": data}));
+        world.append(decision);
+    }
+    scene.serve(&world, world.size());
+    let checked = scene.check_with(&scene.config("", "[ocds]\ndisqualified_share = 0.5\nmin_bids = 1\n"));
+    let flags = checked.codes().iter().filter(|code| **code == "ocds.R038").count();
+    assert!((64..=128).contains(&flags), "{flags}");
+    let left_out: Vec<_> = checked.findings.iter().filter(|finding| finding["code"] == "monitor.too-many-findings").collect();
+    assert_eq!(left_out.len(), 2, "{left_out:?}");
+    assert!(left_out[0]["text"].as_str().unwrap().contains("236 findings are left out"), "{left_out:?}");
+}
