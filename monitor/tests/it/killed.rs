@@ -34,10 +34,14 @@ fn known(state: &Path) -> Known {
 }
 
 /// A small generator, so that a run can be repeated.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, bound: u64) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Random(seed)
+    }
+
+    pub(crate) fn below(&mut self, bound: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -45,11 +49,16 @@ impl Random {
     }
 }
 
+/// The seed of this run, which it prints.
+pub(crate) fn seed() -> u64 {
+    let seed = std::env::var("ACTA_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_0005);
+    println!("ACTA_SEED={seed}");
+    seed
+}
+
 #[test]
 fn a_monitor_that_is_killed_again_and_again_knows_the_same_as_one_that_was_not() {
-    let seed = std::env::var("ACTA_SEED").ok().and_then(|seed| seed.parse().ok()).unwrap_or(0x5eed_0005_u64);
-    println!("ACTA_SEED={seed}");
-    let mut random = Random(seed);
+    let mut random = Random::new(seed());
     let (scene, mut world) = (Scene::new(false), World::new("statements"));
     for number in 0..2400 {
         match number % 80 {

@@ -7,6 +7,7 @@ mod campaign;
 mod checking;
 mod faults;
 mod killed;
+mod killed_alerts;
 mod lies;
 mod process;
 mod replaying;
