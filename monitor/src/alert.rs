@@ -47,8 +47,8 @@ pub use mutes::{About, Codes, MalformedMuteId, Mute, MuteDir, MuteError, MuteId,
 pub use notice::{Flood, Notice, Said, Sample, Subject, What};
 pub use run::{AlertError, Parts, run};
 pub use secret::{Secret, SecretError};
-pub use settings::{MailSection, MailTls, Section, Settings, SettingsError, WebhookSection};
-pub(crate) use text::inert;
+pub use settings::{MailSection, MailTls, SecretOf, Section, Settings, SettingsError, WebhookSection, Written};
+pub(crate) use text::{found, inert};
 
 id! {
     /// What names an alert: the first half of the SHA-256 of log, code and group.

@@ -7,6 +7,7 @@ mod export;
 mod init;
 mod mute;
 
+use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -52,6 +53,14 @@ fn serve(args: &cli::Serve) -> anyhow::Result<ExitCode> {
     config.messages.print()?;
     program::run("acta-monitor", |shutdown| run(config, Addresses::announce, shutdown))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// What could not be written because its reader has gone, such as `head`: that one has seen enough.
+fn seen_enough(written: io::Result<()>) -> io::Result<()> {
+    match written {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        written => written,
+    }
 }
 
 fn load_config(path: &Path) -> Result<Config, ConfigError> {

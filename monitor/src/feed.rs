@@ -90,7 +90,7 @@ fn title(notice: &Notice, said: &Said) -> String {
 
 fn content(said: &Said) -> String {
     let alert = &said.alert;
-    let mut text = format!("{} findings since {}, {} of them open.\n{}\n", alert.found, alert.opened, alert.open, alert.code.explanation());
+    let mut text = format!("{}\n{}\n", alert::found(alert.opened, alert.found, alert.open), alert.code.explanation());
     for finding in &said.findings {
         // Writing to a string does not fail.
         let _ = writeln!(text, "- {}", inert(&finding.text, TEXT));

@@ -27,7 +27,7 @@ use std::time::Duration;
 use acta_client::source::{Authority, FetchError, Options, Source};
 use jiff::Timestamp;
 use tlog::checkpoint::SignedCheckpoint;
-use tlog::key::VerifierKey;
+use tlog::key::{KeyName, VerifierKey};
 use tlog::policy::VerifiedCheckpoint;
 use tokio::sync::watch;
 
@@ -125,7 +125,7 @@ pub enum FollowError {
     Setup(#[from] FetchError),
     /// What follows from its entries is not all there.
     #[error("a replay of the log {0} was cut short: run `acta-monitor replay` again, with the configuration of this monitor")]
-    HalfReplayed(String),
+    HalfReplayed(KeyName),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -150,10 +150,11 @@ impl Follower {
             Options { concurrency: settings.parallel, authorities: parts.authorities, wait: Duration::from_secs(5), ..Options::default() };
         let source = Source::new(&settings.location, &options)?;
         let log = logs::register(&parts.store, &settings.origin)?;
-        if replay::is_unfinished(&parts.store, log.number)? {
-            return Err(FollowError::HalfReplayed(log.origin));
-        }
         let keys = settings.policy.log_keys();
+        if replay::is_unfinished(&parts.store, log.number)? {
+            let name = keys.first().expect("the policy has the log").name();
+            return Err(FollowError::HalfReplayed(name.clone()));
+        }
         let now = parts.clock.now();
         let mut timeline = Timeline::default();
         if let (Some(head), Some(seen)) = (&log.head, log.head_seen) {

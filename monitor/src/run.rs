@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use prometheus::Registry;
 use serving::files;
+use serving::http_metrics::HttpMetrics;
 use serving::ops::{self, Operations, OpsMetrics};
 use serving::program::{Addresses, ListenError, Listeners, until_closed};
 use serving::tls::TlsError;
@@ -22,7 +23,7 @@ use crate::metrics::Metrics;
 use crate::progress::{Progress, Watch};
 use crate::search::{self, Search};
 use crate::state_dir::{StateDir, StateError};
-use crate::store::{MAX_OPEN_FILES, StoreError};
+use crate::store::{MAX_OPEN_FILES, Store, StoreError};
 use crate::stream::Streams;
 use crate::views::{self, ViewsError};
 use crate::{checks, documents, ocds, published, rules};
@@ -87,6 +88,16 @@ impl Operations for Monitor {
     }
 }
 
+/// What the parts of a monitor have in common.
+struct Shared<'a> {
+    config: &'a Config,
+    dir: &'a StateDir,
+    store: &'a Arc<Store>,
+    clock: Clock,
+    registry: &'a Registry,
+    stopping: &'a watch::Receiver<()>,
+}
+
 /// All that is looked for in entries.
 pub fn all_checks(config: &Config) -> Vec<Box<dyn Check>> {
     // First, so that it is there for whoever looks at what the others say.
@@ -118,37 +129,11 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
         let monitor = Monitor { draining: stopping.clone(), logs: config.logs.len() };
         tokio::spawn(ops::serve(listener, monitor, OpsMetrics::new("acta_monitor", registry.clone())?, until_closed(operations_stopping)));
     }
-    let clock = Clock::system();
-    let search = Arc::new(Search::new(dir.search(), config.search));
+    let shared = Shared { config: &config, dir: &dir, store: &store, clock: Clock::system(), registry: &registry, stopping: &stopping };
     let mut parts: JoinSet<Result<(), RunError>> = JoinSet::new();
-    follow_all(&config, &dir, &state.store, &clock, &metrics, &stopping, &mut parts)?;
-    let (mutes, alert_metrics) = (Mutes::default(), alert::Metrics::new(&registry)?);
-    let streams = Streams::new(Arc::clone(&store), mutes.clone(), alert_metrics.clone(), clock.clone(), stopping.clone());
-    let alerts = alert::Parts {
-        store: Arc::clone(&store),
-        settings: config.alerts.clone(),
-        state: dir.root().to_owned(),
-        mutes: mutes.clone(),
-        metrics: alert_metrics,
-        clock: clock.clone(),
-    };
-    parts.spawn(part(alert::run(alerts, stopping.clone())));
-    let seen = views::Parts::new(&config, &dir, Arc::clone(&store), clock.clone(), views::Metrics::new(&registry)?);
-    parts.spawn(part(views::run(seen, stopping.clone())));
-    parts.spawn(part(search::run(Arc::clone(&store), Arc::clone(&search), stopping.clone())));
-    parts.spawn(part(documents::run(Arc::clone(&store), config.documents.clone(), clock.clone(), stopping.clone())));
-    let site = http::Parts {
-        store: Arc::clone(&store),
-        search,
-        evidence: dir.evidence(),
-        settings: http_settings,
-        mutes,
-        streams,
-        url: config.alerts.url.clone(),
-        clock,
-        metrics: http_metrics,
-    };
-    let served = tokio::spawn(http::serve(Arc::new(Site::new(site)), listeners.public, tls, until_closed(stopping)));
+    shared.follow(&metrics, &mut parts)?;
+    let site = shared.start(http_settings, http_metrics, &mut parts)?;
+    let served = tokio::spawn(http::serve(Arc::new(site), listeners.public, tls, until_closed(stopping.clone())));
     let failed = tokio::select! {
         failed = first_failure(&mut parts) => Some(failed),
         () = shutdown => None,
@@ -164,34 +149,53 @@ pub async fn run(config: Config, ready: impl FnOnce(Addresses), shutdown: impl F
     Ok(())
 }
 
-/// Starts to follow each log.
-fn follow_all(
-    config: &Config,
-    dir: &StateDir,
-    store: &Arc<crate::store::Store>,
-    clock: &Clock,
-    metrics: &Metrics,
-    stopping: &watch::Receiver<()>,
-    parts: &mut JoinSet<Result<(), RunError>>,
-) -> Result<(), RunError> {
-    if config.logs.is_empty() {
-        tracing::warn!("no log is followed: add a [[log]] to the configuration");
+impl Shared<'_> {
+    /// Starts to follow each log.
+    fn follow(&self, metrics: &Metrics, parts: &mut JoinSet<Result<(), RunError>>) -> Result<(), RunError> {
+        let config = self.config;
+        if config.logs.is_empty() {
+            tracing::warn!("no log is followed: add a [[log]] to the configuration");
+        }
+        let what = Parts {
+            store: Arc::clone(self.store),
+            checks: all_checks(config).into(),
+            evidence: self.dir.evidence(),
+            authorities: config.authorities.clone(),
+            clock: self.clock.clone(),
+        };
+        for log in &config.logs {
+            let progress = Arc::new(Progress::default());
+            let follower = Follower::new(what.clone(), log.clone(), Arc::clone(&progress), metrics.of(&log.origin))?;
+            tracing::info!(from = progress.done(), "following {} at {}", log.origin, log.location);
+            parts.spawn(part(follower.run(self.stopping.clone())));
+            parts.spawn(say_progress(log.origin.clone(), progress, self.stopping.clone()));
+        }
+        Ok(())
     }
-    let what = Parts {
-        store: Arc::clone(store),
-        checks: all_checks(config).into(),
-        evidence: dir.evidence(),
-        authorities: config.authorities.clone(),
-        clock: clock.clone(),
-    };
-    for log in &config.logs {
-        let progress = Arc::new(Progress::default());
-        let follower = Follower::new(what.clone(), log.clone(), Arc::clone(&progress), metrics.of(&log.origin))?;
-        tracing::info!(from = progress.done(), "following {} at {}", log.origin, log.location);
-        parts.spawn(part(follower.run(stopping.clone())));
-        parts.spawn(say_progress(log.origin.clone(), progress, stopping.clone()));
+
+    /// Starts what looks at what was read, and what tells of it. Gives what the public listener serves.
+    fn start(&self, settings: http::Settings, metrics: HttpMetrics, parts: &mut JoinSet<Result<(), RunError>>) -> Result<Site, RunError> {
+        let (config, stopping) = (self.config, self.stopping);
+        let (store, clock) = (|| Arc::clone(self.store), || self.clock.clone());
+        let (mutes, alert_metrics) = (Mutes::default(), alert::Metrics::new(self.registry)?);
+        let streams = Streams::new(store(), mutes.clone(), alert_metrics.clone(), clock(), stopping.clone());
+        let alerts = alert::Parts {
+            store: store(),
+            settings: config.alerts.clone(),
+            state: self.dir.root().to_owned(),
+            mutes: mutes.clone(),
+            metrics: alert_metrics,
+            clock: clock(),
+        };
+        parts.spawn(part(alert::run(alerts, stopping.clone())));
+        let seen = views::Parts::new(config, self.dir, store(), clock(), views::Metrics::new(self.registry)?);
+        parts.spawn(part(views::run(seen, stopping.clone())));
+        let search = Arc::new(Search::new(self.dir.search(), config.search));
+        parts.spawn(part(search::run(store(), Arc::clone(&search), stopping.clone())));
+        parts.spawn(part(documents::run(store(), config.documents.clone(), clock(), stopping.clone())));
+        let (evidence, url) = (self.dir.evidence(), config.alerts.url.clone());
+        Ok(Site::new(http::Parts { store: store(), search, evidence, settings, mutes, streams, url, clock: clock(), metrics }))
     }
-    Ok(())
 }
 
 /// Says from time to time how far a long log has been read.

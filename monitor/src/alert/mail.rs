@@ -16,7 +16,7 @@ use reqwest::Url;
 use tlog::Hash;
 
 use super::delivery::{Delivery, Tried};
-use super::inert;
+use super::text::{findings, found, inert};
 use super::notice::{Flood, Notice, Said, Subject, What};
 use super::settings::{Mail, MailTls};
 use crate::finding::Severity;
@@ -122,7 +122,7 @@ impl Mailer {
         let alert = &said.alert;
         writeln!(text, "{word}: {} ({}, {})", alert.title, alert.code, alert.severity)?;
         self.subject(text, alert)?;
-        writeln!(text, "Since {}, {} findings, {} of them open.", alert.opened, alert.found, alert.open)?;
+        writeln!(text, "{}", found(alert.opened, alert.found, alert.open))?;
         if alert.resolved.is_none() {
             writeln!(text, "\n{}", alert.code.explanation())?;
         }
@@ -209,7 +209,8 @@ fn of_alert(word: &str, said: &Said) -> String {
 }
 
 fn counts(flood: &Flood) -> String {
-    format!("{} new alerts, {} with more, {} resolved, {} findings", flood.opened, flood.more, flood.resolved, flood.findings)
+    let new = if flood.opened == 1 { "1 new alert".to_owned() } else { format!("{} new alerts", flood.opened) };
+    format!("{new}, {} with more, {} resolved, {}", flood.more, flood.resolved, findings(flood.findings))
 }
 
 /// An address that ends in a slash.

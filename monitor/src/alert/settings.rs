@@ -1,5 +1,6 @@
 //! `[alerts]`, `[[webhook]]` and `[mail]`: as they are written, and as the alerter runs with them.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serving::config::{self, ConfigError};
 use serving::units::Span;
 
+use super::inert;
 use super::secret::{Secret, SecretError};
 use crate::finding::Severity;
 use crate::outside::{self, MalformedAllowed, SetupError};
@@ -168,21 +170,21 @@ pub enum SettingsError {
     #[error(transparent)]
     Value(#[from] ConfigError),
     /// A file with a secret.
-    #[error("{key}: {error}")]
+    #[error("{of}: {error}")]
     Secret {
-        /// The key with its section.
-        key: String,
+        /// Whose.
+        of: SecretOf,
         /// What is wrong.
         error: SecretError,
     },
     /// A name of a webhook.
     #[error(
-        "the webhook name {0:?} cannot be used: give each [[webhook]] another `name` of at most 40 of the characters a-z, 0-9, - and _; \"mail\" is taken"
+        "the webhook name \"{0}\" cannot be used: give each [[webhook]] another `name` of at most 40 of the characters a-z, 0-9, - and _; \"mail\" is taken"
     )]
-    Name(String),
+    Name(Written),
     /// Not the address of a webhook.
     #[error("`webhook.url` of {0}: this is not the address of a webhook; write one such as \"https://alerts.example/acta\"")]
-    Url(String),
+    Url(Written),
     /// `webhook.allow`
     #[error("`webhook.allow`: {0}")]
     Allow(#[from] MalformedAllowed),
@@ -193,19 +195,19 @@ pub enum SettingsError {
     #[error(
         "`webhook.url` of {0} is not encrypted: write an https address, or `allow_unencrypted = true` if it is on a network that only you can read"
     )]
-    Unencrypted(String),
+    Unencrypted(Written),
     /// Not an address to link to.
     #[error("`alerts.url` is not a web address; write one such as \"https://monitor.example\", or \"\" for no links")]
     OwnUrl,
     /// Not a mail address.
     #[error(
-        "`mail.{key}` has {written:?}, which is no mail address; write one such as \"acta@monitor.example\" or \"Acta <acta@monitor.example>\""
+        "`mail.{key}` has \"{written}\", which is no mail address; write one such as \"acta@monitor.example\" or \"Acta <acta@monitor.example>\""
     )]
     Mailbox {
         /// The key.
         key: &'static str,
         /// What is there.
-        written: String,
+        written: Written,
     },
     /// Nobody to write to.
     #[error("`mail.server` is given but `mail.to` names nobody; write who gets the mail, or \"\" as the server for no mail")]
@@ -216,6 +218,22 @@ pub enum SettingsError {
     /// A password that anybody on the way could read.
     #[error("`mail.tls` is \"none\", and `mail.password` would be sent in the open: write \"implicit\" or \"starttls\", or no user")]
     OpenPassword,
+}
+
+/// What somebody wrote in a configuration: shown in one line, in which it does nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written(Box<str>);
+
+/// Whose secret it is, by the key that names its file.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SecretOf {
+    /// The webhook of this name.
+    #[error("`webhook.secret` of {0}")]
+    Webhook(Written),
+    /// The server for mail.
+    #[error("`mail.password`")]
+    Mail,
 }
 
 /// The channel of mail; webhooks are called by their own names.
@@ -237,7 +255,7 @@ impl Settings {
             let named = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
             let well_named = (1..=40).contains(&section.name.len()) && section.name.chars().all(named) && section.name != MAIL;
             if !well_named || made.iter().any(|webhook| webhook.name == section.name) {
-                return Err(SettingsError::Name(section.name));
+                return Err(SettingsError::Name(Written::new(&section.name)));
             }
             made.push(section.validate(&authorities)?);
         }
@@ -252,15 +270,27 @@ impl Settings {
     }
 }
 
+impl Written {
+    fn new(text: &str) -> Self {
+        Written(text.into())
+    }
+}
+
+impl fmt::Display for Written {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&inert(&self.0, 200))
+    }
+}
+
 impl WebhookSection {
     fn validate(self, authorities: &[Authority]) -> Result<Webhook, SettingsError> {
-        let url = web_address(&self.url).ok_or_else(|| SettingsError::Url(self.name.clone()))?;
+        let url = web_address(&self.url).ok_or_else(|| SettingsError::Url(Written::new(&self.name)))?;
         if url.scheme() != "https" && !self.allow_unencrypted {
-            return Err(SettingsError::Unencrypted(self.name));
+            return Err(SettingsError::Unencrypted(Written::new(&self.name)));
         }
         Ok(Webhook {
             url,
-            secret: secret(format!("`webhook.secret` of {}", self.name), &self.secret, LEAST_SECRET)?,
+            secret: secret(SecretOf::Webhook(Written::new(&self.name)), &self.secret, LEAST_SECRET)?,
             min_severity: self.min_severity,
             client: outside::Client::new(&outside::Settings::allowing(&self.allow)?.trusting(authorities))?,
             patience: Patience {
@@ -286,7 +316,7 @@ impl MailSection {
         if !self.user.is_empty() && self.tls == MailTls::None {
             return Err(SettingsError::OpenPassword);
         }
-        let login = if self.user.is_empty() { None } else { Some((self.user, secret("`mail.password`".to_owned(), &self.password, 1)?)) };
+        let login = if self.user.is_empty() { None } else { Some((self.user, secret(SecretOf::Mail, &self.password, 1)?)) };
         Ok(Mail {
             port: if self.port == 0 { self.tls.port() } else { self.port },
             server: self.server,
@@ -366,13 +396,13 @@ fn web_address(text: &str) -> Option<Url> {
     Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.username().is_empty())
 }
 
-fn secret(key: String, path: &Path, least: usize) -> Result<Secret, SettingsError> {
-    Secret::load(path, least).map_err(|error| SettingsError::Secret { key, error })
+fn secret(of: SecretOf, path: &Path, least: usize) -> Result<Secret, SettingsError> {
+    Secret::load(path, least).map_err(|error| SettingsError::Secret { of, error })
 }
 
 fn mailbox(key: &'static str, written: &str) -> Result<Mailbox, SettingsError> {
     let plain = !written.chars().any(char::is_control);
-    plain.then(|| written.parse().ok()).flatten().ok_or_else(|| SettingsError::Mailbox { key, written: written.to_owned() })
+    plain.then(|| written.parse().ok()).flatten().ok_or_else(|| SettingsError::Mailbox { key, written: Written::new(written) })
 }
 
 #[cfg(test)]

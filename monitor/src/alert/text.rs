@@ -22,9 +22,32 @@ pub(crate) fn inert(text: &str, most: usize) -> String {
     shown
 }
 
+/// So many findings, in words.
+pub(crate) fn findings(count: u64) -> String {
+    if count == 1 { "1 finding".to_owned() } else { format!("{count} findings") }
+}
+
+/// How many there were of an alert, and how many of them there are.
+pub(crate) fn found(since: impl std::fmt::Display, found: u64, open: u64) -> String {
+    let rest = match (found, open) {
+        (1, 1) => "and it is open".to_owned(),
+        (1, 0) => "and it is resolved".to_owned(),
+        (_, open) => format!("{open} of them open"),
+    };
+    format!("{} since {since}, {rest}.", findings(found))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_one() {
+        assert_eq!([0, 1, 2].map(findings), ["0 findings", "1 finding", "2 findings"]);
+        assert_eq!(found("today", 1, 1), "1 finding since today, and it is open.");
+        assert_eq!(found("today", 1, 0), "1 finding since today, and it is resolved.");
+        assert_eq!(found("today", 2, 1), "2 findings since today, 1 of them open.");
+    }
 
     #[test]
     fn what_does_something_to_a_reader_is_replaced() {

@@ -13,7 +13,7 @@ use monitor::once::{Looked, Once};
 use monitor::progress::{Progress, Watch};
 use serving::messages::MessagesSection;
 
-use super::config;
+use super::{config, seen_enough};
 use crate::cli;
 
 /// Findings, and a log that could not be looked at.
@@ -44,7 +44,7 @@ pub(crate) fn check(args: &cli::Check) -> anyhow::Result<ExitCode> {
             Err(error) => return Ok(unseen(&error)),
         };
         found |= findings.iter().any(|finding| finding.severity > Severity::Info);
-        print(&findings, json).context("the findings could not be printed")?;
+        seen_enough(print(&findings, json)).context("the findings could not be printed")?;
         match &unavailable {
             Some(why) => {
                 missed = true;

@@ -53,3 +53,12 @@ fn every_kind_of_finding_is_listed() {
         assert!(said.contains(code), "{code}: {said}");
     }
 }
+
+#[test]
+fn a_reader_who_has_seen_enough_of_a_list_is_no_error() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let output = acta_monitor().command().args(["codes"]).stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+}
