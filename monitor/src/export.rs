@@ -294,13 +294,29 @@ fn cell(value: &Value) -> String {
     }
 }
 
-/// A cell that no program takes for a formula.
+/// A cell that no program takes for a formula. Where lists have semicolons between them, as in much of Europe, or tabs, programs cut lines there
+/// as well, wherever quotation marks are: so what follows one of these is looked at as if it were a cell.
 fn harmless(cell: &str) -> Cow<'_, str> {
     let begins = |c: char| matches!(c, '=' | '+' | '-' | '@' | '\t' | '\r' | '\n' | '＝' | '＋' | '－' | '＠');
     let digits = cell.strip_prefix('-').unwrap_or(cell);
-    let is_number = !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit() || c == b'.');
-    // Programs pass over spaces before a formula.
-    if cell.trim_start_matches(' ').starts_with(begins) && !is_number { format!("'{cell}").into() } else { cell.into() }
+    if !digits.is_empty() && digits.bytes().all(|c| c.is_ascii_digit() || c == b'.') {
+        return cell.into();
+    }
+    let (mut disarmed, mut at_start) = (String::with_capacity(cell.len()), Some(0));
+    for c in cell.chars() {
+        if let Some(start) = at_start.filter(|_| begins(c)) {
+            disarmed.insert(start, '\'');
+            at_start = None;
+        }
+        disarmed.push(c);
+        at_start = match c {
+            ';' | '\t' | '\r' | '\n' => Some(disarmed.len()),
+            // Programs pass over spaces and quotation marks before a formula.
+            c if c.is_whitespace() || c == '"' => at_start,
+            _ => None,
+        };
+    }
+    if disarmed.len() == cell.len() { cell.into() } else { disarmed.into() }
 }
 
 #[cfg(test)]
@@ -399,6 +415,10 @@ mod tests {
             ("-1.5", "-1.5"),
             ("", ""),
             ("a=1", "a=1"),
+            ("A roof;=cmd|' /C calc'!A0;", "A roof;'=cmd|' /C calc'!A0;"),
+            ("A roof; \"@SUM(A1)\"", "A roof;' \"@SUM(A1)\""),
+            ("a;b; -c", "a;b;' -c"),
+            ("4; 5", "4; 5"),
         ] {
             assert_eq!(harmless(cell), expected, "{cell}");
         }
