@@ -24,6 +24,7 @@ mod worker;
 pub use expression::{ExpressionError, NameError};
 pub use settings::{NearSection, RuleSection, Section, Settings, SettingsError, WatchSection};
 pub use template::TemplateError;
+pub(crate) use words::plain;
 
 use crate::check::{Check, Judged};
 

@@ -248,10 +248,16 @@ impl Awards {
 fn identify(party: &Party) -> Option<(String, &str)> {
     let name = party.name.as_ref().map(|name| name.as_str());
     match (&party.id, name) {
-        (Some(id), name) => Some((format!("id {}", id.as_str().trim().to_lowercase()), name.unwrap_or(id.as_str()))),
+        (Some(id), name) => Some((format!("id {}", number(id.as_str())), name.unwrap_or(id.as_str()))),
         (None, Some(name)) => Some((format!("name {}", plain(name)), name)),
         (None, None) => None,
     }
+}
+
+/// A number in a register, however its parts are set apart.
+fn number(id: &str) -> String {
+    let plain = crate::rules::plain(id);
+    plain.split(|c: char| !c.is_alphanumeric()).filter(|part| !part.is_empty()).collect::<Vec<_>>().join("-")
 }
 
 /// Words that say what a company is by law, and not which one it is.
@@ -295,10 +301,10 @@ const LEGAL_FORMS: &[&str] = &[
     "uab",
 ];
 
-/// A name without case, punctuation and legal form; all of it if nothing else is in it.
+/// A name without case, accents, punctuation, invisible marks and legal form; all of it if nothing else is in it.
 fn plain(name: &str) -> String {
     // "S.A." and "S A" are one word each way only if the points go first.
-    let lower: String = name.to_lowercase().chars().filter(|c| !matches!(c, '.' | '\'' | '’')).collect();
+    let lower: String = crate::rules::plain(name).chars().filter(|c| !matches!(c, '.' | '\'' | '’')).collect();
     let words: Vec<&str> = lower.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty()).collect();
     let own: Vec<&str> = words.iter().copied().filter(|word| !LEGAL_FORMS.contains(word)).collect();
     if own.is_empty() { words.join(" ") } else { own.join(" ") }
@@ -471,6 +477,15 @@ mod tests {
     }
 
     #[test]
+    fn a_number_is_the_same_in_its_spellings() {
+        for id in ["NMR-12", "nmr 12", " NMR\u{2011}12", "N\u{200b}MR/12"] {
+            assert_eq!(number(id), "nmr-12", "{id:?}");
+        }
+        assert_ne!(number("NMR-1-2"), number("NMR-12"));
+        assert_eq!(plain("Quay\u{200b}side W\u{f6}rks Ltd"), plain("QUAYSIDE WORKS"));
+    }
+
+    #[test]
     fn a_name_is_the_same_in_its_spellings() {
         for (name, plain_name) in [
             ("Quayside Works Ltd.", "quayside works"),
@@ -478,7 +493,7 @@ mod tests {
             ("Hafen-Bau GmbH & Co. KG", "hafen bau"),
             ("Obras S.A.", "obras"),
             ("S.A.", "sa"),
-            ("Ægir's Works ApS", "ægirs works"),
+            ("Ægir's Works ApS", "aegirs works"),
         ] {
             assert_eq!(plain(name), plain_name);
         }

@@ -1,12 +1,15 @@
 //! Texts as they are compared: without case and accents, word by word.
 
+use tlog::printable::is_printable;
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
-/// A text in lower case and without accents. What looks the same in print, such as `ﬁ` and `fi`, is the same.
-pub(super) fn plain(text: &str) -> String {
+/// A text in lower case and without accents. What looks the same in print, such as `ﬁ` and `fi`, is the same, and what is not seen at all is
+/// not there: with an invisible mark in the middle of a word it would not be found.
+pub(crate) fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
-    for c in text.nfkd().filter(|c| !is_combining_mark(*c)).flat_map(char::to_lowercase) {
+    let is_seen = |c: &char| !is_combining_mark(*c) && (is_printable(*c) || c.is_whitespace());
+    for c in text.nfkd().filter(is_seen).flat_map(char::to_lowercase) {
         match c {
             // Letters that people write with others where they do not have them.
             'ß' => plain.push_str("ss"),
@@ -80,6 +83,8 @@ mod tests {
             ("Łódź", "lodz"),
             ("Ελλάδα", "ελλαδα"),
             ("東京", "東京"),
+            ("har\u{200b}b\u{ad}o\u{2060}u\u{202e}r\u{feff}", "harbour"),
+            ("old\u{a0}har\u{200d}bour", "old harbour"),
         ] {
             assert_eq!(plain(text), wanted, "{text}");
         }
