@@ -16,9 +16,9 @@ use reqwest::Url;
 use tlog::Hash;
 
 use super::delivery::{Delivery, Tried};
-use super::text::{findings, found, inert};
 use super::notice::{Flood, Notice, Said, Subject, What};
 use super::settings::{Mail, MailTls};
+use super::text::{findings, found, inert};
 use crate::finding::Severity;
 
 /// How many deliveries one message has at most.
@@ -76,7 +76,8 @@ impl Mailer {
         let message = self.message(deliveries, now).map_err(|error| format!("the message could not be made: {error}"))?;
         match tokio::time::timeout(self.timeout, self.transport.send(message)).await {
             Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(format!("the mail server did not take it: {}", with_cause(&error))),
+            // The server's own words, which are printed and kept.
+            Ok(Err(error)) => Err(format!("the mail server did not take it: {}", inert(&with_cause(&error), TEXT))),
             Err(_) => Err("the mail server did not take it in time".to_owned()),
         }
     }
