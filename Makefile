@@ -5,7 +5,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check fmt clippy doc deny fuzz interop interop-broken openapi verifiers real-data syncs compare release clean
+.PHONY: help setup demo test check fmt clippy doc deny guard fuzz interop interop-broken openapi verifiers real-data syncs compare release clean
 
 help: ## lists these targets
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1\t/p' Makefile | expand -t 16
@@ -36,6 +36,9 @@ doc: setup
 
 deny: setup
 	scripts/deny.sh
+
+guard: setup ## whether a part takes more instructions than it did, where valgrind is installed
+	scripts/guard.py
 
 fuzz: setup ## every fuzz target for FUZZ_SECONDS each (10)
 	scripts/fuzz.sh $(or $(FUZZ_SECONDS),10)

@@ -31,7 +31,8 @@ import time
 import urllib.error
 import urllib.request
 
-import curves
+sys.dont_write_bytecode = True  # the module beside this one is not worth a directory in the sources
+import curves  # noqa: E402
 
 DOCS = pathlib.Path(__file__).resolve().parent.parent / "docs"
 ENTRY = 256
@@ -168,6 +169,8 @@ class Growth:
             slice_seconds = min(SLICE, max(0.2, left / self.rate))
             load = ("--mode", "add-batch", "--batch", self.given.batch, "--connections", self.given.batch_connections)
             report = self.bench(*load, "--seconds", f"{slice_seconds:.2f}", "--warm-up", "0")
+            if not report["entries"]:
+                sys.exit(f"the log takes nothing in any more: {report}")
             entries, seconds = entries + report["entries"], seconds + report["seconds"]
             self.rate = max(1000.0, report["entries_per_second"])
         return entries / seconds if entries else None
@@ -317,10 +320,13 @@ def main():
         measured = {"machine": machine(), "batch_only": given.batch_only}
         with tempfile.TemporaryDirectory(prefix="growth-", dir=given.data) as home:
             growth = Growth(given, pathlib.Path(home))
-            growth.grow()
-        measured["steps"] = growth.steps
-        if given.json:
-            given.json.write_text(json.dumps(measured, indent=1) + "\n")
+            measured["steps"] = growth.steps
+            try:
+                growth.grow()
+            finally:
+                # Also when a step fails: what was measured before it took long.
+                if given.json:
+                    given.json.write_text(json.dumps(measured, indent=1) + "\n")
     else:
         arguments.error("name the directory of the programs, or a file to draw from")
     print(table(measured))
