@@ -16,6 +16,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -94,6 +95,8 @@ class Context:
 
 
 def build(module, to, *packages):
+    if shutil.which("go") is None:
+        raise Failed("there is no go command: install Go 1.21 or later")
     environment = {**os.environ, "GOTOOLCHAIN": os.environ.get("GOTOOLCHAIN", "go1.27.3"), "GOFLAGS": "-mod=readonly -buildvcs=false"}
     output("go", "build", "-o", f"{to}/", *packages, cwd=module, env=environment)
 

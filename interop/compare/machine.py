@@ -31,7 +31,8 @@ def now():
 
 
 def on_core(core):
-    return ["taskset", "-c", core]
+    """What a command begins with that shall stay on one core. A machine that has only one shares it."""
+    return ["taskset", "-c", core] if (os.cpu_count() or 1) > 1 else []
 
 
 @contextlib.contextmanager

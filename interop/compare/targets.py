@@ -79,7 +79,7 @@ def receipts(parts):
 def deduplication(parts):
     measured = parts["adds"]["deduplication"]
     each = statistics.median(report["server"]["cpu_us_per_entry"] for report in parts["adds"]["turns"]["acta-log"])
-    cost = measured["with_cpu_us"] - measured["without_cpu_us"]
+    cost = measured["both_cpu_us"] - measured["neither_cpu_us"]
     lookups = (parts.get("batches") or {}).get("lookups")
     at_full = f"; a look-up among {lookups['entries']:,} takes {lookups['cpu_us']:.2f} µs" if lookups else ""
     return aims("deduplication", (f"{cost:.2f} µs of {each:.1f} µs an add{at_full}", "", f"{100 * cost / each:.1f} %", cost < each / 10))
