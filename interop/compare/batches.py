@@ -104,8 +104,8 @@ def starts(context, home, entries):
         port, began = free_port(), time.monotonic()
         with started("acta-log", serve_log(context.programs, home, port), port, under=on_core(SERVER_CORE), how=how) as server:
             took[after] = time.monotonic() - began
-            if how == signal.SIGKILL:  # what it has in memory only is what the next start has to recover
-                load(context.programs, server, "before a kill", "--mode", "add", "--connections", 64, seconds=1, warm_up=0)
+            if how == signal.SIGKILL:  # what is in its write-ahead log alone is what the next start has to recover
+                batches(context, server, (8, 1024), 2, warm_up=0)
     return took
 
 
