@@ -100,7 +100,7 @@ def statements(parts):
         return f"{rate['per_second']:,}/s, {rate['percent_of_ring']:.0f} %"
     ring = f"{share[next(iter(share))]['per_second']:,}/s (ring)"
     return aims("statements", (cell(check), ring, "", check["percent_of_ring"] >= 80),
-                (f"{cell(cpu)} of processor time; {clock['percent_of_ring']:.0f} % by the clock", ring, "", cpu["percent_of_ring"] >= 50))
+                (f"{cell(clock)}; {cpu['percent_of_ring']:.0f} % by processor time", ring, "", clock["percent_of_ring"] >= 50))
 
 
 def growth(parts):
