@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Puts what compare.py measured into docs/benchmarks.md, between its marks `<!-- measured: NAME -->` and `<!-- end of NAME -->`.
+"""Puts what compare.py measured into docs/benchmarks.md, between its marks `<!-- measured: NAME -->` and `<!-- /measured: NAME -->`.
 
     interop/compare/write.py FILE.json [--docs FILE.md]
 
@@ -42,7 +42,7 @@ def blocks(measured):
 
 
 def put(text, name, paragraphs):
-    begin, end = f"<!-- measured: {name} -->", f"<!-- end of {name} -->"
+    begin, end = f"<!-- measured: {name} -->", f"<!-- /measured: {name} -->"
     replaced, count = re.subn(f"{begin}.*?{end}", lambda _: "\n\n".join([begin, *paragraphs, end]), text, flags=re.DOTALL)
     if count != 1:
         sys.exit(f"the document has {count} places for {name}, marked {begin} and {end}")
