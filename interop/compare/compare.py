@@ -63,8 +63,8 @@ QUICK = Pace(turns=1, turn=3, sweep=1, short=1, open=2, warm_up=0, tile_warm_up=
 class Context:
     """What the parts share: programs, pace, and where results go."""
 
-    def __init__(self, programs, pace, results, built):
-        self.programs, self.pace, self.results, self.built = programs, pace, results, built
+    def __init__(self, programs, target, pace, results, built):
+        self.programs, self.target, self.pace, self.results, self.built = programs, target, pace, results, built
         self.big_log = built / "big" / "log"
         self.big_log.parent.mkdir()
 
@@ -110,6 +110,7 @@ def write(path, measured):
 def settings():
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     arguments.add_argument("programs", type=pathlib.Path)
+    arguments.add_argument("--target", type=pathlib.Path, help="where cargo builds the benchmark of admission; by default where PROGRAMS is")
     arguments.add_argument("--json", type=pathlib.Path, default=pathlib.Path("compare.json"))
     arguments.add_argument("--parts", default=",".join(PARTS), help=f"which of {','.join(PARTS)}, in that order")
     arguments.add_argument("--minutes", type=float, default=float("inf"), help="begin no further part after so long")
@@ -130,7 +131,7 @@ def main():
     failed, start = [], time.monotonic()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # so that servers and files are cleared away
     with directory("built") as built:
-        context = Context(given.programs.resolve(), pace, given.json, built)
+        context = Context(given.programs.resolve(), (given.target or given.programs.parent).resolve(), pace, given.json, built)
         for part in wanted:
             began = time.monotonic()
             if began - start > 60 * given.minutes:

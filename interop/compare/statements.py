@@ -11,9 +11,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 def measure(context):
     say("Statements: building and running the benchmark of admission")
-    # Where our programs were built, so that what they have in common is there already.
-    target = context.programs.parent
-    printed = output("cargo", "bench", "-p", "log-server", "--bench", "admission", "--target-dir", target, cwd=ROOT,
+    printed = output("cargo", "bench", "-p", "log-server", "--bench", "admission", "--target-dir", context.target, cwd=ROOT,
                      env={**os.environ, "ACTA_STATEMENTS": str(context.pace.statements)})
     rates = re.findall(r"^(.+?) +(\d+)/s +([\d.]+) % of ring", printed, re.M)
     clock = re.search(r"^end to end by the clock.*: (\d+)/s, ([\d.]+) % of ring", printed, re.M)
