@@ -179,9 +179,8 @@ fn store(parts: &Parts, dir: &Path) {
 fn requests(parts: &Parts, runtime: &Runtime, dir: &Path) {
     let _context = runtime.enter();
     let (log, mut write_side) = start(dir, Admits::Open);
-    for ticket in log.add_batch((0..300_u64).map(|number| number.to_be_bytes().repeat(ENTRY / 8).into())) {
-        runtime.block_on(ticket.unwrap()).unwrap();
-    }
+    let tickets: Vec<_> = (0..300_u64).map(|number| log.add(number.to_be_bytes().repeat(ENTRY / 8).into()).unwrap()).collect();
+    tickets.into_iter().for_each(|ticket| _ = runtime.block_on(ticket).unwrap());
     let listener = runtime.block_on(TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
     let address = listener.local_addr().unwrap();
     let (stop, stopping) = tokio::sync::oneshot::channel::<()>();
