@@ -47,6 +47,7 @@
 
 pub mod canonical;
 pub mod disclosure;
+pub mod keys;
 pub mod ledger;
 pub mod statement;
 pub mod text;

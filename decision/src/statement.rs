@@ -136,7 +136,11 @@ impl Draft {
         signatures.sort_by(|one, other| place(one).cmp(&place(other)));
         signatures.dedup();
         let note = Note::new(&self.text, signatures)?;
-        Statement::from_note(&note, self.clone())
+        let statement = Statement::new(self.clone(), note.into_signatures())?;
+        if statement.to_bytes().len() > tlog::tiles::MAX_ENTRY {
+            return Err(Malformed::TooLarge);
+        }
+        Ok(statement)
     }
 }
 
@@ -167,11 +171,10 @@ impl Statement {
         }
         let note = Note::parse(entry)?;
         let draft = Draft::from_text(note.text().to_owned())?;
-        Statement::from_note(&note, draft)
+        Statement::new(draft, note.into_signatures())
     }
 
-    fn from_note(note: &Note, draft: Draft) -> Result<Statement, Malformed> {
-        let signatures = note.signatures();
+    fn new(draft: Draft, signatures: Vec<Signature>) -> Result<Statement, Malformed> {
         if signatures.len() > MAX_SIGNATURES {
             return Err(Malformed::TooManySignatures);
         }
@@ -182,12 +185,7 @@ impl Statement {
                 std::cmp::Ordering::Greater => return Err(Malformed::UnsortedSignatures),
             }
         }
-        let signatures = signatures.to_vec();
-        let statement = Statement { draft, signatures };
-        if statement.to_bytes().len() > tlog::tiles::MAX_ENTRY {
-            return Err(Malformed::TooLarge);
-        }
-        Ok(statement)
+        Ok(Statement { draft, signatures })
     }
 
     /// What is signed: the line of JSON with its newline.

@@ -12,7 +12,6 @@
 //! Some rules are of admission alone, because they need a clock or are a matter of taste, and are no part of the fold that others compute
 //! again: how far `issued` may be ahead, which characters text may have, and how much an issuer may publish in a day.
 
-mod keys;
 mod quota;
 mod refused;
 mod rows;
@@ -33,7 +32,6 @@ use self::quota::Quotas;
 use crate::queue::AddError;
 use crate::store::{Admits, Identity, Store, StoreError};
 
-pub(crate) use self::keys::Keys;
 pub use self::quota::{OverQuota, Quota, QuotaLimits};
 pub use self::refused::Refused;
 pub(crate) use self::rows::{Ledger, RowCache, Stored};
@@ -70,7 +68,6 @@ pub(crate) enum Admission {
 #[derive(Debug)]
 pub(crate) struct Statements {
     rules: Rules,
-    keys: Keys,
     rows: RowCache,
     quotas: Quotas,
 }
@@ -114,7 +111,6 @@ impl Admission {
             Admits::Open => Admission::Open,
             Admits::Statements => Admission::Statements(Box::new(Statements {
                 rules: Rules::new(&identity.origin, vec![key.clone()]),
-                keys: Keys::new(),
                 rows: RowCache::new(options.cache_bytes),
                 quotas: Quotas::new(options.quota),
             })),
@@ -180,7 +176,7 @@ impl Statements {
         if let Err(refused) = self.check_taste(&statement, entry.len(), now) {
             return Ok(Err(refused.into()));
         }
-        let keys = match self.rules.candidates_by(&ledger, &statement, |vkey| self.keys.parse(vkey)) {
+        let keys = match self.rules.candidates(&ledger, &statement) {
             Ok(keys) => keys,
             Err(error) => return Ok(Err(objection(Box::new(statement), refusal(error)?))),
         };

@@ -20,7 +20,7 @@ use tlog::tiles::{BundleId, TileId, bundles_of};
 use tlog::{Hash, LeafIndex};
 
 use self::chunks::Chunks;
-use crate::admission::{Keys, Ledger, RowCache, refusal};
+use crate::admission::{Ledger, RowCache, refusal};
 use crate::head::Head;
 use crate::startup::StartupError;
 use crate::store::{Admits, Damage, RocksStore, Store, StoreError};
@@ -106,7 +106,7 @@ pub fn rebuild_by_chunks(
     let key = identity.verifier_key.parse().map_err(|_| StoreError::from(Damage::MissingMeta("vkey")))?;
     let rules = Rules::new(&identity.origin, vec![key]);
     store.clear_ledger()?;
-    let work = Work { store, rules, chunk, rows: RowCache::new(CACHE), keys: Keys::new(), bundles: bundles_of(head.size()).collect() };
+    let work = Work { store, rules, chunk, rows: RowCache::new(CACHE), bundles: bundles_of(head.size()).collect() };
     let rebuilt = work.run(head.size().as_u64(), progress)?;
     store.finish_ledger(head.size())?;
     Ok(rebuilt)
@@ -118,7 +118,6 @@ struct Work<'a> {
     chunk: usize,
     /// Rows are put in by the deciding thread only.
     rows: RowCache,
-    keys: Keys,
     bundles: Vec<BundleId>,
 }
 
@@ -172,7 +171,7 @@ impl Work<'_> {
     /// The statement in an entry, if it is one, with signatures of keys that are known.
     fn verified(&self, ledger: &impl LedgerRead<Error = StoreError>, entry: &[u8]) -> Result<Option<Box<VerifiedStatement>>, RebuildError> {
         let Ok(statement) = Statement::parse(entry) else { return Ok(None) };
-        match self.rules.candidates_by(ledger, &statement, |vkey| self.keys.parse(vkey)) {
+        match self.rules.candidates(ledger, &statement) {
             Ok(keys) => Ok(statement.verify(&keys).ok().map(Box::new)),
             Err(ApplyError::Ledger(error)) => Err(error.into()),
             Err(_) => Ok(None),

@@ -230,6 +230,11 @@ impl Note {
         self.to_string().into_bytes()
     }
 
+    /// The signature lines, without a copy.
+    pub fn into_signatures(self) -> Vec<Signature> {
+        self.signatures
+    }
+
     /// Verifies every signature that is of one of `keys` and ignores all others. Gives the keys that have signed, each once, in the
     /// order of `keys`.
     ///

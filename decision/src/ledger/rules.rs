@@ -13,11 +13,14 @@ mod registry;
 mod relations;
 mod signed;
 
+use std::sync::Arc;
+
 use tlog::key::VerifierKey;
 use tlog::{Hash, LeafIndex};
 
 use super::rows::{self, Issuer, Registry};
 use super::{ApplyError, Changes, LedgerError, LedgerRead, Refusal, read};
+use crate::keys::Keys;
 use crate::statement::{Act, Statement, StatementId, VerifiedStatement};
 use crate::types::{Body, IssuerId, Vkey};
 
@@ -26,6 +29,7 @@ use crate::types::{Body, IssuerId, Vkey};
 pub struct Rules {
     log: Box<str>,
     log_keys: Vec<VerifierKey>,
+    keys: Arc<Keys>,
 }
 
 /// What is being decided about, and from what.
@@ -39,7 +43,13 @@ struct Case<'a, L> {
 impl Rules {
     /// The rules of the log with this name, whose charter is signed by one of `log_keys`.
     pub fn new(log: &str, log_keys: Vec<VerifierKey>) -> Self {
-        Rules { log: log.into(), log_keys }
+        Rules { log: log.into(), log_keys, keys: Arc::default() }
+    }
+
+    /// The same with these remembered keys, for those who have the rules of several logs and memory for one of them.
+    #[must_use]
+    pub fn sharing(self, keys: Arc<Keys>) -> Self {
+        Rules { keys, ..self }
     }
 
     /// The log's name.
@@ -54,16 +64,6 @@ impl Rules {
 
     /// Every key that may have signed this statement, in force or not: what [`Statement::verify`] needs.
     pub fn candidates<L: LedgerRead>(&self, ledger: &L, statement: &Statement) -> Result<Vec<VerifierKey>, ApplyError<L::Error>> {
-        self.candidates_by(ledger, statement, |vkey| vkey.parse().ok())
-    }
-
-    /// The same, with keys parsed by `parse`, for those who remember parsed keys: parsing one costs a tenth of a verification.
-    pub fn candidates_by<L: LedgerRead>(
-        &self,
-        ledger: &L,
-        statement: &Statement,
-        mut parse: impl FnMut(&str) -> Option<VerifierKey>,
-    ) -> Result<Vec<VerifierKey>, ApplyError<L::Error>> {
         let mut texts: Vec<Box<str>> = Vec::new();
         match statement.body() {
             Body::Charter(_) => return Ok(self.log_keys.clone()),
@@ -87,7 +87,7 @@ impl Rules {
         }
         // A line names its key by name and id, so only such keys are worth parsing.
         let named = |text: &str| statement.signatures().iter().any(|line| is_of(line, text));
-        let keys = texts.iter().filter(|text| named(text)).map(|text| parse(text).ok_or(LedgerError::Damaged));
+        let keys = texts.iter().filter(|text| named(text)).map(|text| self.keys.parse(text).map_err(|_| LedgerError::Damaged));
         Ok(keys.collect::<Result<_, _>>()?)
     }
 

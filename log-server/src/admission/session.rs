@@ -104,7 +104,7 @@ impl Statements {
     }
 
     fn verify_now<S: Store>(&self, ledger: &Overlay<Ledger<'_, S>>, statement: &Statement) -> Result<VerifiedStatement, NotAdmitted> {
-        let keys = self.rules.candidates_by(ledger, statement, |vkey| self.keys.parse(vkey))?;
+        let keys = self.rules.candidates(ledger, statement)?;
         statement.clone().verify(&keys).map_err(|(_, error)| NotAdmitted::Refused(Refusal::from(error).into()))
     }
 }

@@ -1,7 +1,6 @@
 //! Public keys and the verification of signatures, without names and ids.
 //!
-//! Ed25519 is verified strictly (RFC 8032 without cofactor, canonical encodings only), because implementations differ on the rest,
-//! and a signature on which two verifiers disagree is a split view by itself.
+//! How Ed25519 is verified is in [`ed25519`](super::ed25519).
 
 use std::sync::Arc;
 
@@ -9,6 +8,7 @@ use ml_dsa::MlDsa44;
 use ml_dsa::signature::Verifier as _;
 use ring::signature::{ECDSA_P256_SHA256_ASN1, UnparsedPublicKey};
 
+use super::ed25519::Ed25519Key;
 use super::{Algorithm, BadSignature};
 
 /// The length of an ML-DSA-44 public key.
@@ -26,7 +26,7 @@ const P256_SPKI: usize = P256_SPKI_PREFIX.len() + 64;
 /// A public key. Equal means the same key, whatever it is used for.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) enum PublicKey {
-    Ed25519(ed25519_dalek::VerifyingKey),
+    Ed25519(Ed25519Key),
     /// The whole DER.
     P256(Arc<[u8; P256_SPKI]>),
     /// The encoded key: expanding it makes it twelve times larger, and a policy may list many.
@@ -69,15 +69,7 @@ impl PublicKey {
         match algorithm {
             Algorithm::Ed25519 | Algorithm::CosignatureEd25519 => {
                 let bytes = bytes.try_into().map_err(|_| wrong_length(32))?;
-                let key = ed25519_dalek::VerifyingKey::from_bytes(bytes).map_err(|_| InvalidPublicKey::NotAPoint)?;
-                if key.is_weak() {
-                    return Err(InvalidPublicKey::SmallOrder);
-                }
-                // Decoding reduces the coordinate; only the reduced spelling is the key, else one key had two ids.
-                if key.to_edwards().compress().as_bytes() != bytes {
-                    return Err(InvalidPublicKey::NotAPoint);
-                }
-                Ok(PublicKey::Ed25519(key))
+                Ed25519Key::parse(bytes).map(PublicKey::Ed25519)
             }
             Algorithm::EcdsaP256 => {
                 let bytes: [u8; P256_SPKI] = bytes.try_into().map_err(|_| InvalidPublicKey::NotP256)?;
@@ -105,10 +97,7 @@ impl PublicKey {
         #[cfg(test)]
         crate::work::VERIFIED.with(crate::work::count);
         match self {
-            PublicKey::Ed25519(key) => {
-                let signature = ed25519_dalek::Signature::from_slice(signature).map_err(|_| BadSignature)?;
-                key.verify_strict(message, &signature).map_err(|_| BadSignature)
-            }
+            PublicKey::Ed25519(key) => key.verify(message, signature),
             PublicKey::P256(spki) => {
                 // The point with its first byte, which says that it is uncompressed.
                 let point = &spki[P256_SPKI_PREFIX.len() - 1..];
