@@ -5,6 +5,8 @@
 //!
 //! Invariant: what a check writes and what it raises goes into the batch that moves the cursor over the entry. So a check may count.
 
+use std::borrow::Cow;
+
 use decision::ledger::Finding as Refusal;
 use decision::statement::Statement;
 use decision::types::{IssuerId, Number, Relation};
@@ -137,13 +139,18 @@ impl Outcome {
 #[derive(Debug)]
 pub struct Rows<'t, 's> {
     txn: &'t mut Txn<'s>,
-    prefix: Vec<u8>,
+    prefix: Cow<'t, [u8]>,
 }
 
 impl<'t, 's> Rows<'t, 's> {
     /// The rows of the check with this name, about the log with this number.
     pub fn new(txn: &'t mut Txn<'s>, log: u32, check: &str) -> Self {
-        Rows { txn, prefix: Rows::prefix(log, check) }
+        Rows { txn, prefix: Rows::prefix(log, check).into() }
+    }
+
+    /// The same by what their keys begin with, for whoever has made that before.
+    pub(crate) fn with_prefix(txn: &'t mut Txn<'s>, prefix: &'t [u8]) -> Self {
+        Rows { txn, prefix: prefix.into() }
     }
 
     /// What the keys of these rows begin with in the store, for whoever reads them without writing.
@@ -180,6 +187,6 @@ impl<'t, 's> Rows<'t, 's> {
     }
 
     fn key(&self, key: &[u8]) -> Vec<u8> {
-        [&self.prefix, key].concat()
+        [&*self.prefix, key].concat()
     }
 }

@@ -25,6 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use acta_client::source::{Authority, FetchError, Options, Source};
+use decision::keys::Keys;
+use decision::ledger::Rules;
 use jiff::Timestamp;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::key::{KeyName, VerifierKey};
@@ -36,6 +38,7 @@ use crate::clock::Clock;
 use crate::config::LogSettings;
 use crate::evidence::EvidenceError;
 use crate::finding::Code;
+use crate::judge::Ready;
 use crate::logs;
 use crate::metrics::LogMetrics;
 use crate::progress::Progress;
@@ -72,6 +75,8 @@ pub struct Parts {
     pub evidence: PathBuf,
     /// Certificate authorities to believe besides the web's.
     pub authorities: Vec<Authority>,
+    /// The keys of issuers that were met, of all logs together.
+    pub keys: Arc<Keys>,
     /// The time.
     pub clock: Clock,
 }
@@ -162,7 +167,8 @@ impl Follower {
         }
         progress.at(log.size.as_u64());
         metrics.cursor.set(i64::try_from(log.size.as_u64()).unwrap_or(i64::MAX));
-        let intake = Intake::new(parts.store, log, keys.clone(), parts.checks, parts.clock.clone())?;
+        let rules = Rules::new(&log.origin, keys.clone()).sharing(parts.keys);
+        let intake = Intake::new(parts.store, log, rules, parts.checks, parts.clock.clone())?;
         Ok(Follower {
             policies: Policies::new(&settings.policy),
             keys,
@@ -359,8 +365,8 @@ impl Follower {
     }
 
     /// Gives the chunk to a thread for costly work. `Err` inside: it was not taken in, and nothing was written.
-    async fn take_chunk(&mut self, chunk: Chunk) -> Result<Result<(), IntakeError>, FollowError> {
-        let taken = self.on_thread(move |intake| intake.take(&chunk)).await;
+    async fn take_chunk(&mut self, chunk: Chunk, ready: Option<Ready>) -> Result<Result<(), IntakeError>, FollowError> {
+        let taken = self.on_thread(move |intake| intake.take(&chunk, ready)).await;
         let Taken { entries, opened } = match taken {
             Ok(taken) => taken,
             Err(IntakeError::Store(error)) => return Err(error.into()),

@@ -10,14 +10,14 @@
 //! In logs whose charter says that any bytes are taken in, what is no statement is counted, and what is one has to follow the rules.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use acta_client::fold::prepare_in_order;
 use decision::ledger::{Finding, FindingReason, LedgerError, LedgerRead, Overlay, Prepared, Rules};
 use decision::statement::Statement;
 use decision::types::{AdmissionMode, Body};
 use tlog::LeafIndex;
-use tlog::key::VerifierKey;
 
 use crate::check::Related;
 use crate::finding::{Code, Raised};
@@ -36,7 +36,7 @@ pub(crate) struct Judge {
     log: u32,
     rules: Rules,
     admission: Admission,
-    hot: Hot,
+    hot: Arc<Hot>,
 }
 
 /// What a log takes in, by its first entry.
@@ -61,24 +61,41 @@ pub(crate) struct Opinion {
     pub(crate) related: Vec<Related>,
 }
 
+/// Entries of which all has been checked that depends on each alone, in their order.
+pub(crate) type Ready = Vec<Result<Prepared, LedgerError<StoreError>>>;
+
+/// Does the costly part for entries whose turn is not yet, while the judge decides about those before them.
+///
+/// The ledger that it reads may be older by these, which changes no verdict ([`Rules::prepare`]). It leaves nothing in memory: a row that it read before a
+/// batch was written, and kept after that, would be an old one.
+#[derive(Debug)]
+pub(crate) struct Ahead {
+    store: Arc<Store>,
+    log: u32,
+    rules: Rules,
+    hot: Arc<Hot>,
+}
+
 /// The ledger of a log as of its cursor, with rows of it in memory.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HotLedger<'a> {
     stored: StoredLedger<'a>,
     hot: &'a Hot,
+    /// Whether what is read stays in memory.
+    keeps: bool,
 }
 
 /// The ledger with the rows of some entries that are not stored yet.
 pub(crate) type Draft<'a> = Overlay<HotLedger<'a>>;
 
 impl Judge {
-    /// The judge of a log of which so much is stored as there is. `keys` are the log's.
-    pub(crate) fn new(store: &Store, log: u32, origin: &str, keys: Vec<VerifierKey>) -> Result<Self, StoreError> {
+    /// The judge of a log of which so much is stored as there is. `rules` are the log's.
+    pub(crate) fn new(store: &Store, log: u32, rules: Rules) -> Result<Self, StoreError> {
         let admission = match crate::logs::entry(store, log, LeafIndex::new(0))? {
-            Some(entry) => Admission::of(&entry, origin),
+            Some(entry) => Admission::of(&entry, rules.log()),
             None => Admission::Unknown,
         };
-        Ok(Judge { log, rules: Rules::new(origin, keys), admission, hot: Hot::default() })
+        Ok(Judge { log, rules, admission, hot: Arc::default() })
     }
 
     /// What the log takes in. `first` is its first entry, for when that is not known yet.
@@ -92,6 +109,12 @@ impl Judge {
     /// The ledger as it is stored, with nothing on top.
     pub(crate) fn draft<'a>(&'a self, store: &'a Store) -> Draft<'a> {
         Overlay::new(self.ledger(store))
+    }
+
+    /// For what is to be prepared ahead of its turn; `None` where it may be that nothing has to be.
+    pub(crate) fn ahead(&self, store: &Arc<Store>) -> Option<Ahead> {
+        let ahead = || Ahead { store: Arc::clone(store), log: self.log, rules: self.rules.clone(), hot: Arc::clone(&self.hot) };
+        matches!(self.admission, Admission::Charter(_)).then(ahead)
     }
 
     /// Does the costly part for these entries on all processors, and gives them to `take` in their order meanwhile.
@@ -150,7 +173,7 @@ impl Judge {
     }
 
     fn ledger<'a>(&'a self, store: &'a Store) -> HotLedger<'a> {
-        HotLedger { stored: StoredLedger::new(store, self.log), hot: &self.hot }
+        HotLedger { stored: StoredLedger::new(store, self.log), hot: &self.hot, keeps: true }
     }
 
     /// The decisions and annotations that a statement relates to. It was admitted, so they are there.
@@ -170,6 +193,19 @@ impl Judge {
             }
         }
         Ok(related)
+    }
+}
+
+impl Ahead {
+    /// Prepares these entries, on all processors.
+    pub(crate) fn prepare(&self, entries: &[&[u8]]) -> Ready {
+        let ledger = HotLedger { stored: StoredLedger::new(&self.store, self.log), hot: &self.hot, keeps: false };
+        let mut ready = Vec::with_capacity(entries.len());
+        let Ok(()) = prepare_in_order(&self.rules, &ledger, entries, |prepared| {
+            ready.push(prepared);
+            Ok::<(), Infallible>(())
+        });
+        ready
     }
 }
 
@@ -200,7 +236,7 @@ impl LedgerRead for HotLedger<'_> {
             return Ok(Some(row));
         }
         let row = self.stored.get(key)?;
-        if let Some(row) = &row {
+        if let Some(row) = row.as_ref().filter(|_| self.keeps) {
             self.hot.keep(key, row);
         }
         Ok(row)

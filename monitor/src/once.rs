@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use decision::keys::Keys;
 use prometheus::Registry;
 use tlog::printable::Printable;
 
@@ -24,6 +25,7 @@ pub struct Once {
     state: OpenState,
     dir: StateDir,
     checks: Arc<[Box<dyn Check>]>,
+    keys: Arc<Keys>,
     metrics: Metrics,
     views: Views,
 }
@@ -68,7 +70,7 @@ impl Once {
         let registry = Registry::new();
         let metrics = Metrics::new(&registry)?;
         let parts = views::Parts::new(&config, &dir, Arc::clone(&state.store), Clock::system(), views::Metrics::new(&registry)?);
-        Ok(Once { checks: all_checks(&config).into(), views: Views::new(parts)?, config, state, dir, metrics })
+        Ok(Once { checks: all_checks(&config).into(), keys: Arc::default(), views: Views::new(parts)?, config, state, dir, metrics })
     }
 
     /// The origins of the logs.
@@ -85,6 +87,7 @@ impl Once {
             checks: Arc::clone(&self.checks),
             evidence: self.dir.evidence(),
             authorities: self.config.authorities.clone(),
+            keys: Arc::clone(&self.keys),
             clock: Clock::system(),
         };
         let mut follower = Follower::new(parts, settings, progress, self.metrics.of(origin))?.since_last_answer();

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use decision::ledger::Rules;
 use tlog::tiles::{BundleId, Entries};
 use tlog::{Hash, LeafIndex};
 
@@ -82,7 +83,8 @@ pub(crate) fn is_unfinished(store: &Store, log: u32) -> Result<bool, StoreError>
 fn one(store: &Arc<Store>, config: &Config, settings: &LogSettings, log: LogState) -> Result<Replayed, ReplayError> {
     begin(store, log.number)?;
     let (clock, checks) = (Clock::system(), all_checks(config).into());
-    let mut intake = Intake::new(Arc::clone(store), log.clone(), settings.policy.log_keys(), checks, clock.clone())?;
+    let mut intake =
+        Intake::new(Arc::clone(store), log.clone(), Rules::new(&log.origin, settings.policy.log_keys()), checks, clock.clone())?;
     let (mut standing, mut counted) = (Standing::default(), LogState { not_understood: 0, refused: 0, ..log.clone() });
     let mut tree = tlog::merkle::Appender::new();
     let mut number = 0;

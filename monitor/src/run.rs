@@ -161,6 +161,7 @@ impl Shared<'_> {
             checks: all_checks(config).into(),
             evidence: self.dir.evidence(),
             authorities: config.authorities.clone(),
+            keys: Arc::default(),
             clock: self.clock.clone(),
         };
         for log in &config.logs {

@@ -10,6 +10,8 @@
 use std::sync::Arc;
 
 use acta_client::verified::VerifiedBundle;
+use decision::ledger::Rules;
+use decision::statement::Statement;
 use jiff::Timestamp;
 use tlog::checkpoint::SignedCheckpoint;
 use tlog::{Hash, LeafIndex, TreeSize};
@@ -21,7 +23,7 @@ use crate::finding::{Code, Raised};
 use crate::findings;
 use crate::heads::{self, Standing};
 use crate::history::keep_node;
-use crate::judge::{Admission, Judge, Opinion};
+use crate::judge::{Admission, Ahead, Judge, Opinion, Ready};
 use crate::logs::{LogState, bundle_key};
 use crate::store::{Family, Store, StoreError, Txn};
 
@@ -97,11 +99,11 @@ impl Intake {
     pub(crate) fn new(
         store: Arc<Store>,
         log: LogState,
-        keys: Vec<tlog::key::VerifierKey>,
+        rules: Rules,
         checks: Arc<[Box<dyn Check>]>,
         clock: Clock,
     ) -> Result<Self, StoreError> {
-        let judge = Judge::new(&store, log.number, &log.origin, keys)?;
+        let judge = Judge::new(&store, log.number, rules)?;
         Ok(Intake { store, log, judge, checks, clock })
     }
 
@@ -110,8 +112,13 @@ impl Intake {
         self.judge.admission(None) != Admission::NoCharter
     }
 
-    /// Takes a chunk in. Costly, and no place on a thread that others wait for.
-    pub(crate) fn take(&mut self, chunk: &Chunk) -> Result<Taken, IntakeError> {
+    /// For what is to be prepared while another chunk is taken in.
+    pub(crate) fn ahead(&self) -> Option<Ahead> {
+        self.judge.ahead(&self.store)
+    }
+
+    /// Takes a chunk in, of which the new entries may have been prepared. Costly, and no place on a thread that others wait for.
+    pub(crate) fn take(&mut self, chunk: &Chunk, ready: Option<Ready>) -> Result<Taken, IntakeError> {
         let store = Arc::clone(&self.store);
         let mut txn = store.draft();
         let before = self.log.size.as_u64();
@@ -126,7 +133,7 @@ impl Intake {
             let skipped = chunk.bundles.first().map_or(0, |bundle| before - bundle.first_index().as_u64());
             let leaves: Vec<Hash> = leaves.skip(usize::try_from(skipped).expect("less than 256")).collect();
             let all = Rejudged { first: before, entries, leaves: &leaves, published: &chunk.published };
-            self.judge_all(&all, &mut txn, &mut log, &mut out)?;
+            self.judge_all(&all, ready, &mut txn, &mut log, &mut out)?;
         }
         let now = self.clock.now();
         let read_until = chunk.published.last().map_or(now, |(_, published)| published.latest);
@@ -171,7 +178,7 @@ impl Intake {
         if self.judge.admission(all.entries.first().copied()) == Admission::NoCharter {
             self.note_not_understood(log, all.first, all.entries.len(), &mut out);
         } else {
-            self.judge_all(all, &mut txn, log, &mut out)?;
+            self.judge_all(all, None, &mut txn, log, &mut out)?;
         }
         if let Some((_, published)) = all.published.last() {
             self.tick_into(&mut txn, published.latest, &mut out)?;
@@ -246,12 +253,20 @@ impl Intake {
     }
 
     /// The ledger and the checks, entry by entry.
-    fn judge_all(&self, all: &Rejudged<'_>, txn: &mut Txn<'_>, log: &mut LogState, out: &mut Outcome) -> Result<(), StoreError> {
+    fn judge_all(
+        &self,
+        all: &Rejudged<'_>,
+        ready: Option<Ready>,
+        txn: &mut Txn<'_>,
+        log: &mut LogState,
+        out: &mut Outcome,
+    ) -> Result<(), StoreError> {
         let mut draft = self.judge.draft(&self.store);
+        let prefixes: Vec<_> = self.checks.iter().map(|check| Rows::prefix(log.number, check.name())).collect();
         let mut runs = all.published.iter();
         let mut run = runs.next();
         let mut place = 0;
-        self.judge.prepare(&self.store, &all.entries, |prepared| {
+        let mut one = |prepared| {
             let (here, index) = (place, all.first + u64::try_from(place).expect("a chunk is small"));
             place += 1;
             while run.is_some_and(|(end, _)| *end <= index) {
@@ -270,17 +285,28 @@ impl Intake {
                 related: &opinion.related,
                 published: run.map_or_else(|| Published { earliest: None, latest: self.clock.now() }, |(_, published)| *published),
             };
-            let before = out.raised().len();
-            self.checks.iter().try_for_each(|check| check.entry(&mut Rows::new(txn, log.number, check.name()), &judged, out))?;
-            let gone = out.truncate(before, MAX_OF_ONE);
-            if gone > 0 {
-                let text = format!("Of entry {index} more was found than is kept of one: {gone} findings are left out.");
-                let group = statement.issuer().map(ToString::to_string).unwrap_or_default();
-                out.raise(Raised::new(Code::TOO_MANY, group, format!("entry {index}"), text).at([index]));
-            }
-            Ok(())
-        })?;
+            self.check(&judged, &prefixes, txn, out)
+        };
+        match ready {
+            Some(ready) => ready.into_iter().try_for_each(one)?,
+            None => self.judge.prepare(&self.store, &all.entries, &mut one)?,
+        }
         self.judge.write(txn, draft.into_rows());
+        Ok(())
+    }
+
+    /// What the checks say of an entry. `prefixes` are what their rows begin with.
+    fn check(&self, entry: &Judged<'_>, prefixes: &[Vec<u8>], txn: &mut Txn<'_>, out: &mut Outcome) -> Result<(), StoreError> {
+        let before = out.raised().len();
+        let mut checks = self.checks.iter().zip(prefixes);
+        checks.try_for_each(|(check, prefix)| check.entry(&mut Rows::with_prefix(txn, prefix), entry, out))?;
+        let gone = out.truncate(before, MAX_OF_ONE);
+        if gone > 0 {
+            let index = entry.index;
+            let text = format!("Of entry {index} more was found than is kept of one: {gone} findings are left out.");
+            let group = entry.statement.and_then(Statement::issuer).map(ToString::to_string).unwrap_or_default();
+            out.raise(Raised::new(Code::TOO_MANY, group, format!("entry {index}"), text).at([index.as_u64()]));
+        }
         Ok(())
     }
 
@@ -308,7 +334,7 @@ impl Intake {
 }
 
 /// The entries from the one at `first` on.
-fn entries_from(bundles: &[VerifiedBundle], first: u64) -> Vec<&[u8]> {
+pub(super) fn entries_from(bundles: &[VerifiedBundle], first: u64) -> Vec<&[u8]> {
     let all = bundles.iter().flat_map(VerifiedBundle::iter);
     all.skip_while(|(index, _)| index.as_u64() < first).map(|(_, entry)| entry).collect()
 }
@@ -357,7 +383,7 @@ mod tests {
         let make = |number| {
             let log = crate::logs::register(&store, &format!("{number}.example")).unwrap();
             let checks: Vec<Box<dyn Check>> = vec![Box::new(Talkative)];
-            Intake::new(Arc::clone(&store), log, keys(), checks.into(), Clock::system()).unwrap()
+            Intake::new(Arc::clone(&store), log, Rules::new(ORIGIN, keys()), checks.into(), Clock::system()).unwrap()
         };
         let written = store.watch();
         let mut intake = make(0);
@@ -380,10 +406,10 @@ mod tests {
 
         let store = Arc::new(Store::create(dir.path(), StoreOptions::default()).unwrap());
         let log = crate::logs::register(&store, ORIGIN).unwrap();
-        let mut intake = Intake::new(Arc::clone(&store), log, keys(), Vec::new().into(), Clock::system()).unwrap();
+        let mut intake = Intake::new(Arc::clone(&store), log, Rules::new(ORIGIN, keys()), Vec::new().into(), Clock::system()).unwrap();
         let written = store.watch();
         let before = *written.borrow();
-        let taken = intake.take(&Chunk { bundles, head: tree.head(300), published: Vec::new() }).unwrap();
+        let taken = intake.take(&Chunk { bundles, head: tree.head(300), published: Vec::new() }, None).unwrap();
         assert_eq!(taken, Taken { entries: 300, opened: 1 }, "one finding: that these are no statements");
         assert_eq!(*written.borrow() - before, 1);
         let stored = crate::logs::by_origin(&store, ORIGIN).unwrap().unwrap();

@@ -1,4 +1,4 @@
-//! Taking in the entries up to a head, chunk by chunk: the next one is fetched while this one is judged.
+//! Taking in the entries up to a head, chunk by chunk: the next one is fetched, and its signatures are verified, while this one is judged.
 //!
 //! Invariant: whatever a log serves, and however slowly, a look that may wait comes back soon after its time. Each bundle that came is taken in
 //! first, so no look is for nothing, and how long one request may take is bounded by its source.
@@ -12,10 +12,11 @@ use jiff::Timestamp;
 use tlog::policy::VerifiedCheckpoint;
 
 use super::head::is_longer;
-use super::intake::Chunk;
+use super::intake::{Chunk, entries_from};
 use super::{FollowError, Follower, LOOK_FOR, Look, Patience};
 use crate::clock::Clock;
 use crate::finding::Code;
+use crate::judge::{Ahead, Ready};
 
 /// How many bundles are taken in at a time, at most: 4,096 entries.
 const BUNDLES_AT_ONCE: u64 = 16;
@@ -61,19 +62,25 @@ impl Follower {
         let (log, clock) = (VerifiedLog::at(self.source.clone(), head.clone()), self.clock.clone());
         let mut bundles = pin!(log.entries(range.clone()));
         let (mut next, mut stop) = chunk(&mut bundles, range.start, bound, &clock).await;
-        let mut bytes = 0;
+        let (mut bytes, mut ready) = (0, None);
         while !next.is_empty() {
             let cursor = self.log().size.as_u64();
             let end = next.last().map_or(cursor, |bundle| bundle.first_index().as_u64() + u64::from(bundle.len()));
             bytes += next.iter().map(VerifiedBundle::byte_len).sum::<usize>();
             let published = self.published(cursor..end).await;
-            let taking = self.take_chunk(Chunk { bundles: std::mem::take(&mut next), head: head.signed().clone(), published });
+            let ahead = self.intake().ahead();
+            let this = Chunk { bundles: std::mem::take(&mut next), head: head.signed().clone(), published };
+            let taking = self.take_chunk(this, ready.take());
             if stop.is_none() {
-                let (taken, following) = tokio::join!(taking, chunk(&mut bundles, end, bound, &clock));
+                let following = async {
+                    let (bundles, stop) = chunk(&mut bundles, end, bound, &clock).await;
+                    (prepare(ahead, bundles, end).await, stop)
+                };
+                let (taken, following) = tokio::join!(taking, following);
                 if let Err(error) = taken? {
                     return Ok(Err(self.not_taken(&error)));
                 }
-                (next, stop) = following;
+                ((next, ready), stop) = following;
             } else if let Err(error) = taking.await? {
                 return Ok(Err(self.not_taken(&error)));
             }
@@ -96,6 +103,16 @@ impl Follower {
         self.conditions.is_not(Code::LOG_UNREACHABLE, "entries");
         Look::Unfinished
     }
+}
+
+/// Verifies the signatures of the entries from `first` on, if it may, before it is their turn.
+async fn prepare(ahead: Option<Ahead>, bundles: Vec<VerifiedBundle>, first: u64) -> (Vec<VerifiedBundle>, Option<Ready>) {
+    let Some(ahead) = ahead.filter(|_| !bundles.is_empty()) else { return (bundles, None) };
+    let prepared = tokio::task::spawn_blocking(move || {
+        let ready = ahead.prepare(&entries_from(&bundles, first));
+        (bundles, Some(ready))
+    });
+    prepared.await.expect("preparing entries does not panic and is not cancelled")
 }
 
 /// The next bundles, and why there are no more of them, unless it is the end: few at the start, where a log's issuers tend to be registered,

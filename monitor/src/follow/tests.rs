@@ -31,8 +31,8 @@ fn follow(tree: &Tree, size: u64, pace: i64) -> Scene {
     let (now, pace) = (AtomicI64::new(1_772_000_000), Arc::new(AtomicI64::new(pace)));
     let step = Arc::clone(&pace);
     let clock = Clock::new(move || Timestamp::from_second(now.fetch_add(step.load(Ordering::SeqCst), Ordering::SeqCst)).unwrap());
-    let parts =
-        Parts { store: Arc::clone(&store), checks: Vec::new().into(), evidence: dirs[1].path().join("e"), authorities: vec![], clock };
+    let (checks, evidence) = (Vec::new().into(), dirs[1].path().join("e"));
+    let parts = Parts { store: Arc::clone(&store), checks, evidence, authorities: vec![], keys: Arc::default(), clock };
     let metrics = Metrics::new(&Registry::new()).unwrap().of(ORIGIN);
     let follower = Follower::new(parts, settings, Arc::default(), metrics).unwrap();
     Scene { store, follower, pace, _dirs: dirs }
