@@ -7,7 +7,7 @@ mod export;
 mod init;
 mod mute;
 
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -61,6 +61,12 @@ fn seen_enough(written: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         written => written,
     }
+}
+
+/// Prints a list, as far as somebody reads it.
+fn print_lines(lines: impl IntoIterator<Item = String>) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    seen_enough(lines.into_iter().try_for_each(|line| writeln!(out, "{line}")).and_then(|()| out.flush()))
 }
 
 fn load_config(path: &Path) -> Result<Config, ConfigError> {

@@ -1,6 +1,5 @@
 //! `acta-monitor codes`
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use decision::canonical::NotCanonical;
@@ -9,26 +8,24 @@ use decision::statement::Malformed;
 use monitor::finding::Code;
 use serde_json::json;
 
-use super::seen_enough;
+use super::print_lines;
 use crate::cli;
 
 pub(crate) fn codes(args: &cli::Codes) -> anyhow::Result<ExitCode> {
-    seen_enough(write(args.json, io::stdout().lock()))?;
+    print_lines(lines(args.json))?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn write(json: bool, mut out: impl Write) -> io::Result<()> {
+fn lines(json: bool) -> impl Iterator<Item = String> {
     let ledger = Refusal::NAMES.iter().chain(Malformed::NAMES).chain(NotCanonical::NAMES).map(|name| Code::ledger(name));
-    for code in Code::all().chain(ledger) {
+    let line = move |code: Code| {
         let (severity, title, explanation) = (code.severity(), code.title(), code.explanation());
         if json {
-            writeln!(out, "{}", json!({"code": code, "severity": severity, "title": title, "explanation": explanation}))?;
+            json!({"code": code, "severity": severity, "title": title, "explanation": explanation}).to_string()
         } else {
-            writeln!(out, "{code} ({severity}): {title}\n    {explanation}")?;
+            format!("{code} ({severity}): {title}\n    {explanation}")
         }
-    }
-    if !json {
-        writeln!(out, "rule.NAME, watch.NAME: the rules and watch lists of the configuration")?;
-    }
-    out.flush()
+    };
+    let own = (!json).then(|| "rule.NAME, watch.NAME: the rules and watch lists of the configuration".to_owned());
+    Code::all().chain(ledger).map(line).chain(own)
 }

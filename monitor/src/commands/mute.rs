@@ -1,16 +1,16 @@
 //! `acta-monitor mute`, `unmute`, `mutes`, `deliveries` and `requeue`: what people say to a monitor about its alerts, whether it runs or not.
 
-use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, bail};
 use jiff::Timestamp;
-use monitor::alert::{self, Delivery, MuteDir, NewMute, Requests};
+use monitor::alert::{self, Delivery, Mute, MuteDir, NewMute, Requests};
 use monitor::state_dir::StateDir;
 use monitor::store::{Store, StoreOptions};
 use tlog::printable::Printable;
 
+use super::print_lines;
 use crate::cli;
 
 /// How many deliveries are listed.
@@ -39,18 +39,13 @@ pub(crate) fn unmute(args: &cli::Unmute) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn mutes(args: &cli::Mutes) -> anyhow::Result<ExitCode> {
     let (mutes, bad) = MuteDir::of(&state(&args.state)?).read()?;
-    let (now, mut out) = (Timestamp::now(), io::stdout().lock());
-    for mute in &mutes {
-        if args.json {
-            writeln!(out, "{}", serde_json::to_string(mute)?)?;
-        } else {
-            let over = if mute.until <= now { " (over)" } else { "" };
-            writeln!(out, "{mute}{over}")?;
-        }
-    }
-    if mutes.is_empty() && !args.json {
-        writeln!(out, "nothing is muted")?;
-    }
+    let now = Timestamp::now();
+    let line = |mute: &Mute| match args.json {
+        true => serde_json::to_string(mute).expect("a mute is plain data"),
+        false => format!("{mute}{}", if mute.until <= now { " (over)" } else { "" }),
+    };
+    let nothing = (mutes.is_empty() && !args.json).then(|| "nothing is muted".to_owned());
+    print_lines(mutes.iter().map(line).chain(nothing))?;
     bad.iter().for_each(|bad| eprintln!("acta-monitor: {bad}"));
     Ok(if bad.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
@@ -59,17 +54,11 @@ pub(crate) fn deliveries(args: &cli::Deliveries) -> anyhow::Result<ExitCode> {
     let dir = StateDir::new(state(&args.state)?);
     let store = Store::open_to_read(&dir.db(), StoreOptions::default())?;
     let listed = if args.dead { alert::dead(&store, LISTED)? } else { alert::all_waiting(&store, LISTED)? };
-    let mut out = io::stdout().lock();
-    for delivery in &listed {
-        if args.json {
-            writeln!(out, "{}", serde_json::to_string(delivery)?)?;
-        } else {
-            writeln!(out, "{}", line(delivery))?;
-        }
-    }
-    if listed.is_empty() && !args.json {
-        writeln!(out, "{}", if args.dead { "no delivery was given up" } else { "nothing waits to be delivered" })?;
-    }
+    let nothing = if args.dead { "no delivery was given up" } else { "nothing waits to be delivered" };
+    let nothing = (listed.is_empty() && !args.json).then(|| nothing.to_owned());
+    let line =
+        |delivery: &Delivery| if args.json { serde_json::to_string(delivery).expect("a delivery is plain data") } else { line(delivery) };
+    print_lines(listed.iter().map(line).chain(nothing))?;
     Ok(ExitCode::SUCCESS)
 }
 

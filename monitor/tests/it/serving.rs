@@ -56,9 +56,18 @@ fn every_kind_of_finding_is_listed() {
 
 #[test]
 fn a_reader_who_has_seen_enough_of_a_list_is_no_error() {
-    let (reader, writer) = std::io::pipe().unwrap();
-    drop(reader);
-    let output = acta_monitor().command().args(["codes"]).stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
-    let output = output.wait_with_output().unwrap();
-    assert_eq!((output.status.code(), String::from_utf8(output.stderr).unwrap()), (Some(0), String::new()));
+    let scene = Scene::new(false);
+    scene.serve(&World::empty(), 0);
+    assert_eq!(scene.check().code, Some(0), "makes the state directory");
+    let state = scene.state();
+    let state = state.to_str().unwrap();
+    for args in [&["codes"][..], &["mutes", "--state", state], &["deliveries", "--state", state], &["export", "findings", "--state", state]]
+    {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let child = acta_monitor().command().args(args).stdout(writer).stderr(std::process::Stdio::piped()).spawn().unwrap();
+        let output = child.wait_with_output().unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.as_str()), (Some(0), ""), "{args:?}");
+    }
 }
