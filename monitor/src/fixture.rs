@@ -22,6 +22,8 @@ use crate::store::{Store, StoreError, StoreOptions};
 /// A log that is followed in a test.
 pub(crate) struct Bench {
     pub(crate) store: Arc<Store>,
+    /// When entries are published.
+    pub(crate) time: Timestamp,
     next: u64,
     _dir: TempDir,
 }
@@ -47,7 +49,7 @@ impl Bench {
         let dir = tempfile::tempdir().unwrap();
         let store = Arc::new(Store::create(dir.path(), StoreOptions::default()).unwrap());
         logs::register(&store, "log.example").unwrap();
-        Bench { store, next: 0, _dir: dir }
+        Bench { store, time: "2026-03-02T12:00:00Z".parse().unwrap(), next: 0, _dir: dir }
     }
 
     /// What a check says of the next entry.
@@ -58,7 +60,6 @@ impl Bench {
     /// The same of an entry that is no statement, or that the log should have refused.
     pub(crate) fn judged(&mut self, check: &dyn Check, statement: Option<&Statement>, refusal: Option<&Refusal>) -> Outcome {
         let bytes = statement.map_or_else(|| b"noise".to_vec(), Statement::to_bytes);
-        let time: Timestamp = "2026-03-02T12:00:00Z".parse().unwrap();
         let entry = Judged {
             log: "log.example",
             index: LeafIndex::new(self.next),
@@ -67,7 +68,7 @@ impl Bench {
             statement,
             refusal,
             related: &[],
-            published: Published { earliest: None, latest: time },
+            published: Published { earliest: None, latest: self.time },
         };
         self.next += 1;
         let mut outcome = Outcome::default();

@@ -60,9 +60,10 @@ impl Check for Rules {
                     raised.severity = rule.severity;
                     out.raise(raised);
                 }
-                // Once for each issuer: whoever avoids a rule by what it writes is seen to do so.
+                // Once a day for each issuer: whoever avoids a rule by what it writes is seen to do so, and not only the first time.
                 Verdict::Failed(why) => {
-                    let (name, subject) = (&rule.name, format!("{} {issuer}", rule.name));
+                    let day = entry.published.latest.strftime("%Y-%m-%d");
+                    let (name, subject) = (&rule.name, format!("{} {issuer} {day}", rule.name));
                     let text = format!("The rule {name} could not be applied to entry {index} of {}: {why}.", Printable(&issuer));
                     out.raise(Raised::new(Code::RULE_FAILED, &**name, subject, text).at([index]));
                 }

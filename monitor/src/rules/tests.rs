@@ -60,19 +60,22 @@ fn a_rule_that_is_true_is_a_finding_in_its_own_words() {
 
 #[cfg(feature = "rules")]
 #[test]
-fn a_rule_that_fails_is_told_once_for_each_issuer_and_goes_on() {
+fn a_rule_that_fails_is_told_once_a_day_for_each_issuer_and_goes_on() {
     let rule = checks("[[rule]]\nname = 'cheap'\nwhen = 'number(statement.data.price) < 5.0'").remove(0);
     let mut bench = Bench::new();
-    let mut price = |issuer: &str, price: Value| {
+    let mut price = |day: &str, issuer: &str, price: Value| {
+        bench.time = format!("{day}T12:00:00Z").parse().unwrap();
         raised(&bench.entry(&*rule, &decision(json!({"issuer": issuer, "data": {"schema": "x", "price": price}}))))
     };
     let failed = |issuer: &str| vec![("monitor.rule-failed".to_owned(), format!("cheap {issuer}"))];
-    assert_eq!(price("a.example", json!("free")), failed("a.example"));
-    assert_eq!(price("a.example", json!(["free"])), failed("a.example"), "the same finding");
-    assert_eq!(price("b.example", json!({})), failed("b.example"));
-    assert_eq!(price("a.example", json!("4.5")), [("rule.cheap".to_owned(), "3".to_owned())]);
-    assert_eq!(price("a.example", json!(4)), [("rule.cheap".to_owned(), "4".to_owned())]);
-    assert_eq!(price("a.example", json!(5)), []);
+    let (today, tomorrow) = ("2026-03-02", "2026-03-03");
+    assert_eq!(price(today, "a.example", json!("free")), failed("a.example 2026-03-02"));
+    assert_eq!(price(today, "a.example", json!(["free"])), failed("a.example 2026-03-02"), "the same finding");
+    assert_eq!(price(today, "b.example", json!({})), failed("b.example 2026-03-02"));
+    assert_eq!(price(tomorrow, "a.example", json!("free")), failed("a.example 2026-03-03"), "it goes on doing so");
+    assert_eq!(price(today, "a.example", json!("4.5")), [("rule.cheap".to_owned(), "4".to_owned())]);
+    assert_eq!(price(today, "a.example", json!(4)), [("rule.cheap".to_owned(), "5".to_owned())]);
+    assert_eq!(price(today, "a.example", json!(5)), []);
 }
 
 #[cfg(feature = "rules")]
