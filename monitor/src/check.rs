@@ -6,6 +6,7 @@
 //! Invariant: what a check writes and what it raises goes into the batch that moves the cursor over the entry. So a check may count.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use decision::ledger::Finding as Refusal;
 use decision::statement::Statement;
@@ -97,11 +98,20 @@ impl Outcome {
         self.cleared.push((code, subject));
     }
 
-    /// Keeps no more than `most` of what was raised since there were `before`, and gives how many went.
+    /// Of what was raised since there were `before`, keeps no more than `most` of each kind, and gives how many went. Of each kind, since
+    /// otherwise much of one would take the place of another.
     pub(crate) fn truncate(&mut self, before: usize, most: usize) -> usize {
-        let gone = self.raised.len().saturating_sub(before.saturating_add(most));
-        self.raised.truncate(self.raised.len() - gone);
-        gone
+        let all = self.raised.len();
+        if all - before > most {
+            let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
+            let since = self.raised.split_off(before);
+            self.raised.extend(since.into_iter().filter(|raised| {
+                let count = counts.entry(raised.code.clone()).or_default();
+                *count += 1;
+                *count <= most
+            }));
+        }
+        all - self.raised.len()
     }
 
     /// There is more to say at this time than belongs into one batch: the check is to look at the clock again once this one is written.
@@ -188,5 +198,24 @@ impl<'t, 's> Rows<'t, 's> {
 
     fn key(&self, key: &[u8]) -> Vec<u8> {
         [&*self.prefix, key].concat()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn much_of_one_kind_does_not_take_the_place_of_another() {
+        let mut out = Outcome::default();
+        let mut raise =
+            |code: Code, count: usize| (0..count).for_each(|one| out.raise(Raised::new(code.clone(), "", one.to_string(), "It is.")));
+        raise(Code::GAP, 70);
+        raise(Code::SHARED_DOCUMENT, 100);
+        raise(Code::watch("mayor"), 1);
+        assert_eq!(out.truncate(70, 64), 36, "what was there before stays");
+        assert_eq!(out.raised().len(), 70 + 64 + 1);
+        assert_eq!(out.raised().last().map(|raised| raised.code.clone()), Some(Code::watch("mayor")));
+        assert_eq!(out.truncate(70, 64), 0);
     }
 }

@@ -125,7 +125,7 @@ kinds! {
     RULE_FAILED = "monitor.rule-failed", Notice, "A rule could not be applied",
         "A rule that the monitor's user wrote ran into an error or its bounds, so nothing is known of the entry under this rule.";
     TOO_MANY = "monitor.too-many-findings", Notice, "One entry gives rise to very many findings",
-        "More was found of one entry than is kept of one: the first findings are there, and the others are not.";
+        "More of one kind was found of one entry than is kept: the first findings are there, and the others are not.";
     NOT_UNDERSTOOD = "monitor.not-understood", Info, "The log has entries that this monitor does not understand",
         "Entries that are no statements are counted and kept; nothing else is known of them.";
 }

@@ -31,7 +31,7 @@ use crate::store::{Family, Store, StoreError, Txn};
 /// otherwise fill the disk with what is said about it.
 const MAX_REFUSALS: u64 = 10_000;
 
-/// How many findings of one entry are kept. One that names a thousand bidders or documents is small, and what is said of each is not.
+/// How many findings of one kind are kept of one entry. One that names a thousand bidders or documents is small, and what is said of each is not.
 const MAX_OF_ONE: usize = 64;
 
 /// Takes in the entries of one log.
@@ -303,7 +303,7 @@ impl Intake {
         let gone = out.truncate(before, MAX_OF_ONE);
         if gone > 0 {
             let index = entry.index;
-            let text = format!("Of entry {index} more was found than is kept of one: {gone} findings are left out.");
+            let text = format!("Of entry {index} more of one kind was found than is kept: {gone} findings are left out.");
             let group = entry.statement.and_then(Statement::issuer).map(ToString::to_string).unwrap_or_default();
             out.raise(Raised::new(Code::TOO_MANY, group, format!("entry {index}"), text).at([index.as_u64()]));
         }
