@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 
 use tlog::TreeSize;
 use tlog::checkpoint::SignedCheckpoint;
-use tlog::tiles::{bundles_of, encode_entry, tiles_of};
+use tlog::tiles::{bundles_of, tiles_of};
 
 use crate::head::Head;
 use crate::startup::{self, StartupError};
-use crate::store::{Damage, Store, StoreError};
+use crate::store::{Store, StoreError};
 
 /// The log could not be exported.
 #[derive(Debug, thiserror::Error)]
@@ -65,11 +65,7 @@ pub fn export<S: Store>(
     let mut tree = Tree { out, exported: Exported::default() };
     for bundle in bundles_of(size) {
         startup::check_bundle(store, bundle)?;
-        let mut bytes = Vec::new();
-        for entry in store.entries(bundle.first_index(), bundle.width())? {
-            encode_entry(&entry, &mut bytes).map_err(|_| StoreError::from(Damage::MalformedRow("entries")))?;
-        }
-        tree.file(&bundle.path(), &bytes)?;
+        tree.file(&bundle.path(), &store.bundle(bundle.first_index(), bundle.width())?)?;
         progress(bundle.first_index().as_u64() + u64::from(bundle.width()), size.as_u64());
     }
     for tile in tiles_of(size) {

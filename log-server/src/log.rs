@@ -18,7 +18,7 @@ use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 use tlog::checkpoint::Origin;
 use tlog::key::VerifierKey;
-use tlog::tiles::{BundleId, MAX_ENTRY, Resource, TileId, encode_entry};
+use tlog::tiles::{BundleId, MAX_ENTRY, Resource, TileId};
 use tlog::{Hash, LeafIndex, TreeSize};
 use tokio::sync::watch;
 
@@ -328,14 +328,7 @@ impl<S: Store> Log<S> {
     }
 
     fn read_bundle(&self, id: BundleId) -> Result<Bytes, ReadError> {
-        self.assembled(Resource::Bundle(id), id.is_full(), || {
-            let entries = self.inner.store.entries(id.first_index(), id.width())?;
-            let mut bytes = Vec::with_capacity(entries.iter().map(|entry| entry.len() + 2).sum());
-            for entry in &entries {
-                encode_entry(entry, &mut bytes).map_err(|_| Damage::MalformedRow("entries"))?;
-            }
-            Ok(bytes)
-        })
+        self.assembled(Resource::Bundle(id), id.is_full(), || self.inner.store.bundle(id.first_index(), id.width()))
     }
 
     fn assembled(

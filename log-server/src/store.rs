@@ -22,11 +22,11 @@ pub(crate) use rocks::MAX_OPEN_FILES;
 pub use rocks::{RocksOptions, RocksStore};
 
 use bytes::Bytes;
-use tlog::tiles::TileId;
+use tlog::tiles::{TileId, parse_bundle};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 /// The version of the store's format; a store of another version is refused, never guessed at.
-pub const FORMAT_VERSION: u32 = 2;
+pub const FORMAT_VERSION: u32 = 3;
 
 /// Drawn at random when a log is created: two logs that share a name and key by mistake still differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -222,8 +222,15 @@ pub trait Store: Send + Sync + 'static {
     /// The index of each leaf hash that the log has, in the order asked.
     fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError>;
 
-    /// Exactly `count` entries from `first` on; a missing one is damage.
-    fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Bytes>, StoreError>;
+    /// Exactly `count` entries from `first` on, as a bundle has them; a missing one is damage.
+    fn bundle(&self, first: LeafIndex, count: u16) -> Result<Vec<u8>, StoreError>;
+
+    /// The same, one by one. They share their memory.
+    fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Bytes>, StoreError> {
+        let bundle = Bytes::from(self.bundle(first, count)?);
+        let entries = parse_bundle(&bundle, count).map_err(|_| Damage::MalformedRow("entries"))?;
+        Ok(entries.into_iter().map(|entry| bundle.slice_ref(entry)).collect())
+    }
 
     /// Exactly the first [`TileId::width`] hashes of a tile; a gap or overlap is damage.
     fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError>;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use tlog::tiles::TileId;
+use tlog::tiles::{TileId, encode_entry};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use super::{Commit, Damage, Extent, Identity, Store, StoreError, TreeState};
@@ -246,11 +246,16 @@ impl Store for MemoryStore {
         Ok(leaves.iter().map(|leaf| rows.leaves.get(leaf).copied().map(LeafIndex::new)).collect())
     }
 
-    fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Bytes>, StoreError> {
+    fn bundle(&self, first: LeafIndex, count: u16) -> Result<Vec<u8>, StoreError> {
         let rows = self.rows();
         let first = first.as_u64();
         let end = first.checked_add(u64::from(count)).ok_or(Damage::MissingEntry(u64::MAX))?;
-        (first..end).map(|index| rows.entries.get(&index).cloned().ok_or(Damage::MissingEntry(index).into())).collect()
+        let mut bytes = Vec::new();
+        for index in first..end {
+            let entry = rows.entries.get(&index).ok_or(Damage::MissingEntry(index))?;
+            encode_entry(entry, &mut bytes).map_err(|_| Damage::MalformedRow("entries"))?;
+        }
+        Ok(bytes)
     }
 
     fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError> {

@@ -3,7 +3,7 @@
 //! | family | key | value |
 //! |---|---|---|
 //! | `meta` | name | format version, identity, tree state |
-//! | `entries` | index, u64 | the entry |
+//! | `entries` | index of the first, u64 | entries that follow each other, as a bundle has them |
 //! | `tiles` | level u8, tile number u64, first offset u8 | the hashes that one commit added to that tile |
 //! | `leaves` | leaf hash | index, u64 |
 //! | `heads` | tree size u64 | each published head, with the cosignatures gathered |
@@ -11,6 +11,9 @@
 //!
 //! All numbers are big-endian, so that keys sort as their numbers do. Except for leaf hashes keys only grow, so compaction mostly moves
 //! files without rewriting them.
+//!
+//! A commit's entries go into rows of about [`ENTRY_ROW`] bytes rather than into one each: RocksDB's work is by the row. A row ends with the
+//! bundle that it is in, so that a bundle is rows one after the other.
 //!
 //! What matters about RocksDB here: a write is durable only with `set_sync`; recovery stops at the first damaged record of its
 //! write-ahead log and so can drop even synced writes, which the anchor beside the store notices; an iterator that ends may have ended
@@ -26,7 +29,7 @@ use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, FlushOptions, Options, ReadOptions, WriteBatch,
     WriteBatchIteratorCf, WriteOptions,
 };
-use tlog::tiles::TileId;
+use tlog::tiles::{Entries, MalformedBundle, TileId, encode_entry};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use self::families::Families;
@@ -48,6 +51,12 @@ const META_ADMISSION: &str = "admission";
 
 /// The ledger's own row. No other of its keys is as short.
 const LEDGER_SIZE: &[u8] = b"size";
+
+/// Entries of a full bundle.
+const BUNDLE: u64 = 256;
+
+/// Where a row of entries ends: reading one entry reads its row, and RocksDB compresses about as much in one go.
+const ENTRY_ROW: usize = 16 << 10;
 
 /// How many files RocksDB keeps open. The rest of what the process may open is for connections.
 pub(crate) const MAX_OPEN_FILES: u16 = 512;
@@ -187,6 +196,8 @@ impl RocksStore {
     fn write(&self, batch: WriteBatch) -> Result<(), StoreError> {
         let mut options = WriteOptions::default();
         options.set_sync(true);
+        // A batch has its rows in the order of their keys, so the place of one is near that of the row before it.
+        options.set_memtable_insert_hint_per_batch(true);
         Ok(self.db.write_opt(batch, &options)?)
     }
 
@@ -228,6 +239,21 @@ impl RocksStore {
         last
     }
 
+    /// One more than the index of the last entry.
+    fn end_of_entries(&self) -> Result<u64, StoreError> {
+        let mut rows = self.db.raw_iterator_cf(self.family(ENTRIES));
+        rows.seek_to_last();
+        let end = match rows.item() {
+            None => Ok(0),
+            Some((key, row)) => {
+                let count = Entries::new(row).take_while(Result::is_ok).count();
+                decode_u64(key, ENTRIES).map(|first| first.saturating_add(u64::try_from(count).unwrap_or(u64::MAX)))
+            }
+        };
+        rows.status()?;
+        end
+    }
+
     /// The last row of level 0, which does not stand last in its family.
     fn last_leaf_hash(&self) -> Result<u64, StoreError> {
         let mut options = ReadOptions::default();
@@ -266,24 +292,36 @@ impl Store for RocksStore {
     }
 
     fn stage(&self, first: LeafIndex, entries: &[Bytes]) -> WriteBatch {
-        let bytes: usize = entries.iter().map(|entry| entry.len() + 24).sum();
-        let mut batch = WriteBatch::with_capacity_bytes(bytes + entries.len() * 96);
+        let bytes: usize = entries.iter().map(|entry| entry.len() + 2).sum();
+        let mut batch = WriteBatch::with_capacity_bytes(bytes + bytes / 256 + entries.len() * 96);
         let family = self.family(ENTRIES);
+        let (mut row, mut begins) = (Vec::with_capacity(ENTRY_ROW.min(bytes)), first.as_u64());
         for (index, entry) in (first.as_u64()..).zip(entries) {
-            batch.put_cf(family, index.to_be_bytes(), entry);
+            let ends = index.is_multiple_of(BUNDLE) || row.len() + entry.len() > ENTRY_ROW;
+            if ends && !row.is_empty() {
+                batch.put_cf(family, begins.to_be_bytes(), &row);
+                row.clear();
+                begins = index;
+            }
+            encode_entry(entry, &mut row).expect("whatever was admitted fits into a bundle");
+        }
+        if !row.is_empty() {
+            batch.put_cf(family, begins.to_be_bytes(), &row);
         }
         batch
     }
 
     fn staged_entries(&self, staged: &WriteBatch, visit: &mut dyn FnMut(&[u8])) {
-        staged.iterate_cf(&mut Values(visit));
+        staged.iterate_cf(&mut EntryRows(visit));
     }
 
     fn commit(&self, mut batch: WriteBatch, commit: &Commit) -> Result<(), StoreError> {
         let first = commit.tree.size.as_u64() - u64::try_from(commit.leaves.len()).expect("a batch is far smaller than 2^64");
-        let leaves = self.family(LEAVES);
-        for (index, leaf) in (first..).zip(&commit.leaves) {
-            batch.put_cf(leaves, leaf.as_bytes(), index.to_be_bytes());
+        let mut leaves: Vec<(&Hash, u64)> = commit.leaves.iter().zip(first..).collect();
+        leaves.sort_unstable();
+        let family = self.family(LEAVES);
+        for (leaf, index) in leaves {
+            batch.put_cf(family, leaf.as_bytes(), index.to_be_bytes());
         }
         let tiles = self.family(TILES);
         for row in &commit.tiles {
@@ -310,32 +348,46 @@ impl Store for RocksStore {
     }
 
     fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {
-        let rows = self.db.batched_multi_get_cf(self.family(LEAVES), leaves.iter().map(Hash::as_bytes), false);
-        rows.into_iter()
-            .map(|row| match row? {
-                None => Ok(None),
-                Some(value) => Ok(Some(LeafIndex::new(decode_u64(&value, LEAVES)?))),
-            })
-            .collect()
+        let mut sorted: Vec<(&Hash, usize)> = leaves.iter().zip(0..).collect();
+        sorted.sort_unstable();
+        let rows = self.db.batched_multi_get_cf(self.family(LEAVES), sorted.iter().map(|(leaf, _)| leaf.as_bytes()), true);
+        let mut found = vec![None; leaves.len()];
+        for (row, (_, position)) in rows.into_iter().zip(sorted) {
+            if let Some(index) = row? {
+                found[position] = Some(LeafIndex::new(decode_u64(&index, LEAVES)?));
+            }
+        }
+        Ok(found)
     }
 
-    fn entries(&self, first: LeafIndex, count: u16) -> Result<Vec<Bytes>, StoreError> {
+    fn bundle(&self, first: LeafIndex, count: u16) -> Result<Vec<u8>, StoreError> {
         let first = first.as_u64();
         let end = first.checked_add(u64::from(count)).ok_or(Damage::MissingEntry(u64::MAX))?;
-        let mut entries = Vec::with_capacity(usize::from(count));
-        let mut next = first;
-        self.scan(ENTRIES, first.to_be_bytes().to_vec(), end.to_be_bytes().to_vec(), |key, value| {
-            if decode_u64(key, ENTRIES)? != next {
-                return Err(Damage::MissingEntry(next).into());
+        let mut options = ReadOptions::default();
+        // The row that has the first entry begins in the same bundle.
+        options.set_iterate_lower_bound((first - first % BUNDLE).to_be_bytes());
+        options.set_iterate_upper_bound(end.to_be_bytes());
+        let mut rows = self.db.raw_iterator_cf_opt(self.family(ENTRIES), options);
+        rows.seek_for_prev(first.to_be_bytes());
+        let (mut bytes, mut next) = (Vec::new(), first);
+        while let Some((key, row)) = rows.item() {
+            let begins = decode_u64(key, ENTRIES)?;
+            let skipped = if next == first { first.checked_sub(begins) } else { (begins == next).then_some(0) };
+            let skipped = skipped.ok_or(Damage::MissingEntry(next))?;
+            let mut entries = Entries::new(row);
+            entries.by_ref().take(usize::try_from(skipped).unwrap_or(usize::MAX)).try_for_each(malformed)?;
+            let from = row.len() - entries.rest().len();
+            while next < end
+                && let Some(entry) = entries.next()
+            {
+                malformed(entry)?;
+                next += 1;
             }
-            entries.push(Bytes::copy_from_slice(value));
-            next += 1;
-            Ok(true)
-        })?;
-        if next != end {
-            return Err(Damage::MissingEntry(next).into());
+            bytes.extend_from_slice(&row[from..row.len() - entries.rest().len()]);
+            rows.next();
         }
-        Ok(entries)
+        rows.status()?;
+        if next == end { Ok(bytes) } else { Err(Damage::MissingEntry(next).into()) }
     }
 
     fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError> {
@@ -373,8 +425,7 @@ impl Store for RocksStore {
     }
 
     fn extent(&self) -> Result<Extent, StoreError> {
-        let entries = self.last_number(ENTRIES)?.map_or(0, |index| index.saturating_add(1));
-        Ok(Extent { entries, leaf_hashes: self.last_leaf_hash()?, published: self.last_number(HEADS)? })
+        Ok(Extent { entries: self.end_of_entries()?, leaf_hashes: self.last_leaf_hash()?, published: self.last_number(HEADS)? })
     }
 
     fn count_leaves(&self) -> Result<u64, StoreError> {
@@ -431,15 +482,19 @@ fn present_families(dir: &Path, options: RocksOptions) -> Result<(Families, Vec<
     Ok((families, descriptors))
 }
 
-/// Passes the value of each put on.
-struct Values<'a>(&'a mut dyn FnMut(&[u8]));
+/// Passes the entries of each row on. Where a row cannot be read, it passes fewer of them.
+struct EntryRows<'a>(&'a mut dyn FnMut(&[u8]));
 
-impl WriteBatchIteratorCf for Values<'_> {
-    fn put_cf(&mut self, _family: u32, _key: &[u8], value: &[u8]) {
-        (self.0)(value);
+impl WriteBatchIteratorCf for EntryRows<'_> {
+    fn put_cf(&mut self, _family: u32, _key: &[u8], row: &[u8]) {
+        Entries::new(row).map_while(Result::ok).for_each(&mut *self.0);
     }
     fn delete_cf(&mut self, _family: u32, _key: &[u8]) {}
     fn merge_cf(&mut self, _family: u32, _key: &[u8], _value: &[u8]) {}
+}
+
+fn malformed(entry: Result<&[u8], MalformedBundle>) -> Result<(), StoreError> {
+    entry.map(drop).map_err(|_| Damage::MalformedRow(ENTRIES).into())
 }
 
 fn db_options(options: RocksOptions) -> Options {

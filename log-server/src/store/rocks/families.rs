@@ -32,10 +32,8 @@ impl Families {
         table.set_block_size(16 << 10);
         table.set_format_version(6);
         match name {
-            ENTRIES => {
-                family.set_compression_type(DBCompressionType::Lz4);
-                family.set_bottommost_compression_type(DBCompressionType::Zstd);
-            }
+            // The same at all levels, so that a file moves down as it is: its keys are above those of all before it.
+            ENTRIES => family.set_compression_type(DBCompressionType::Lz4),
             // Hashes do not compress.
             TILES => family.set_compression_type(DBCompressionType::None),
             LEAVES => {
