@@ -51,8 +51,9 @@ fn log(dir: &std::path::Path, issuers: &[Issuer]) -> Log<RocksStore> {
     let Claim { store, anchor, anchored, .. } = claim(&dir, RocksOptions::default()).unwrap();
     let metrics = Arc::new(Metrics::new(&Registry::new()).unwrap());
     let (log, _write_side) = Log::start(store, key, (anchor, anchored), Options::default(), metrics).unwrap();
-    for ticket in log.add_batch(issuers.iter().map(|issuer| issuer.registration(&registrar).into())) {
-        tokio::runtime::Handle::current().block_on(ticket.unwrap()).unwrap();
+    let registrations = log.add_batch(issuers.iter().map(|issuer| issuer.registration(&registrar).into()));
+    for outcome in tokio::runtime::Handle::current().block_on(registrations) {
+        outcome.unwrap();
     }
     log
 }

@@ -81,8 +81,8 @@ pub(crate) async fn add<S: Store>(log: &Log<S>, number: u64) -> Result<LeafIndex
 /// Adds entries `0..count` and stops the log.
 pub(crate) async fn fill<S: Store>(fixture: &Fixture, store: S, count: u64) {
     let (log, mut write_side) = fixture.start(store).unwrap();
-    for ticket in log.add_batch((0..count).map(entry)) {
-        ticket.unwrap().await.unwrap();
+    for outcome in log.add_batch((0..count).map(entry)).await {
+        outcome.unwrap();
     }
     log.close();
     write_side.ended().await.unwrap();

@@ -26,7 +26,7 @@ use crate::admission::{self, Admission, AdmissionOptions, Stored, Verdict};
 use crate::gather::{Standing, Standings};
 use crate::head::Head;
 use crate::metrics::Metrics;
-use crate::queue::{AddError, Queue, QueueLimits, Ticket};
+use crate::queue::{AddError, Batch, Queue, QueueLimits, Ticket};
 use crate::store::{Admits, Damage, Store, StoreError};
 
 pub use self::start::WriteSide;
@@ -157,12 +157,11 @@ impl<S: Store> Log<S> {
 
     /// Takes an entry in, to be answered by the ticket. Where statements are asked for, this verifies one.
     pub fn add(&self, entry: Bytes) -> Result<Ticket, AddError> {
-        let mut tickets = self.add_batch([entry]);
-        tickets.pop().unwrap_or(Err(AddError::Failed))
+        self.add_batch([entry]).into_ticket()
     }
 
-    /// Takes several entries in; those that are accepted keep their order.
-    pub fn add_batch(&self, entries: impl IntoIterator<Item = Bytes>) -> Vec<Result<Ticket, AddError>> {
+    /// Takes several entries in; those that are accepted keep their order. If there is no room for them, none is.
+    pub fn add_batch(&self, entries: impl IntoIterator<Item = Bytes>) -> Batch {
         self.submit(entries.into_iter().map(|entry| self.check(entry)).collect())
     }
 
@@ -178,17 +177,9 @@ impl<S: Store> Log<S> {
     }
 
     /// Takes entries in that were checked; those that are accepted keep their order. Never waits.
-    pub fn submit(&self, candidates: Vec<Candidate>) -> Vec<Result<Ticket, AddError>> {
+    pub fn submit(&self, candidates: Vec<Candidate>) -> Batch {
         let candidates = candidates.into_iter().map(|candidate| candidate.0).collect();
-        let checked = admission::settle(candidates, |refused| self.inner.metrics.refused(refused));
-        let mut results: Vec<_> = checked.iter().map(|each| each.as_ref().map(|_| None).map_err(AddError::clone)).collect();
-        let mut pending = results.iter_mut().filter(|each| each.is_ok());
-        self.inner.queue.push(checked.into_iter().flatten(), |each| {
-            if let Some(slot) = pending.next() {
-                *slot = each.map(Some);
-            }
-        });
-        results.into_iter().map(|each| each.and_then(|ticket| ticket.ok_or(AddError::Failed))).collect()
+        self.inner.queue.push(admission::settle(candidates, |refused| self.inner.metrics.refused(refused)))
     }
 
     /// The store under the log.

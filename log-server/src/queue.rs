@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tlog::LeafIndex;
 use tokio::sync::oneshot;
@@ -58,26 +58,85 @@ impl From<Refused> for AddError {
     }
 }
 
+/// What becomes of an entry.
+pub type Outcome = Result<LeafIndex, AddError>;
+
 /// The promise of an index: it resolves when the entry is durable, in the tree, and covered by a signed head, or not added.
 #[derive(Debug)]
 #[must_use = "the index comes out of it"]
-pub struct Ticket(oneshot::Receiver<Result<LeafIndex, AddError>>);
+pub struct Ticket(oneshot::Receiver<Vec<Outcome>>);
 
 impl Future for Ticket {
-    type Output = Result<LeafIndex, AddError>;
+    type Output = Outcome;
 
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Outcome> {
         // A sequencer that is gone without an answer has failed.
-        Pin::new(&mut self.0).poll(cx).map(|answer| answer.unwrap_or(Err(AddError::Failed)))
+        let outcome = |outcomes: Result<Vec<Outcome>, _>| outcomes.ok().and_then(|mut outcomes| outcomes.pop());
+        Pin::new(&mut self.0).poll(cx).map(|outcomes| outcome(outcomes).unwrap_or(Err(AddError::Failed)))
     }
 }
 
-/// An entry that waits for its index.
+/// What becomes of entries that were handed in together: it resolves for all of them at once, as a [`Ticket`] does for one.
+#[derive(Debug)]
+#[must_use = "the indexes come out of it"]
+pub struct Batch {
+    len: usize,
+    /// Those that are not taken in, by position.
+    refused: Vec<(usize, AddError)>,
+    /// For the others, if there are any.
+    answer: Option<oneshot::Receiver<Vec<Outcome>>>,
+}
+
+impl Batch {
+    /// Why entries were not taken in.
+    pub fn refusals(&self) -> impl Iterator<Item = &AddError> {
+        self.refused.iter().map(|(_, reason)| reason)
+    }
+
+    /// The promise of the index of the one entry, if it is one.
+    pub(crate) fn into_ticket(mut self) -> Result<Ticket, AddError> {
+        self.answer.map(Ticket).ok_or_else(|| self.refused.pop().map_or(AddError::Failed, |(_, reason)| reason))
+    }
+}
+
+impl Future for Batch {
+    type Output = Vec<Outcome>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Vec<Outcome>> {
+        let taken = match &mut self.answer {
+            None => Vec::new(),
+            Some(answer) => ready!(Pin::new(answer).poll(cx)).unwrap_or_default(),
+        };
+        if taken.len() == self.len {
+            return Poll::Ready(taken);
+        }
+        let mut taken = taken.into_iter();
+        let len = self.len;
+        let mut refused = std::mem::take(&mut self.refused).into_iter().peekable();
+        let outcomes = (0..len).map(|position| match refused.next_if(|(at, _)| *at == position) {
+            Some((_, reason)) => Err(reason),
+            None => taken.next().unwrap_or(Err(AddError::Failed)),
+        });
+        Poll::Ready(outcomes.collect())
+    }
+}
+
+/// Entries that were handed in together and wait for their indexes. They leave the queue together, too.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    /// The sequencer computes its leaf hash again from what it is about to store.
-    pub(crate) checked: Checked,
-    pub(crate) answer: oneshot::Sender<Result<LeafIndex, AddError>>,
+    /// The sequencer computes their leaf hashes again from what it is about to store.
+    pub(crate) entries: Vec<Checked>,
+    pub(crate) answer: oneshot::Sender<Vec<Outcome>>,
+}
+
+impl Waiting {
+    fn weight(&self) -> usize {
+        weight(&self.entries)
+    }
+}
+
+fn weight(entries: &[Checked]) -> usize {
+    entries.iter().map(Checked::weight).sum()
 }
 
 /// How much may wait, and how much of it goes into one commit.
@@ -87,9 +146,9 @@ pub struct QueueLimits {
     pub entries: usize,
     /// Bytes of memory that entries may take while they wait.
     pub bytes: usize,
-    /// The most entries of one commit.
+    /// The most entries of one commit. Entries that were handed in together are never divided: they may be more.
     pub commit_entries: usize,
-    /// The most bytes of entries of one commit; a commit has at least one entry.
+    /// The most bytes of entries of one commit, likewise.
     pub commit_bytes: usize,
 }
 
@@ -110,6 +169,8 @@ pub(crate) struct Queue {
 #[derive(Debug, Default)]
 struct State {
     waiting: VecDeque<Waiting>,
+    /// Entries of all that wait.
+    entries: usize,
     bytes: usize,
     /// Set once; what arrives afterwards gets this answer.
     closed: Option<AddError>,
@@ -127,7 +188,7 @@ impl Queue {
     /// Entries and bytes that wait.
     pub(crate) fn depth(&self) -> (usize, usize) {
         let state = self.state();
-        (state.waiting.len(), state.bytes)
+        (state.entries, state.bytes)
     }
 
     /// Why nothing is taken in, now or any more, if so.
@@ -146,27 +207,40 @@ impl Queue {
         self.state().held = None;
     }
 
-    /// Puts entries in, in their order. Those that do not fit are refused, each by itself.
-    pub(crate) fn push(&self, entries: impl IntoIterator<Item = Checked>, mut each: impl FnMut(Result<Ticket, AddError>)) {
-        let mut state = self.state();
-        for checked in entries {
-            let weight = checked.weight();
-            let full = state.waiting.len() >= self.limits.entries || state.bytes + weight > self.limits.bytes;
-            let refusal = state.closed.clone().or_else(|| state.held.clone()).or(full.then_some(AddError::Overloaded));
-            if let Some(refusal) = refusal {
-                each(Err(refusal));
-                continue;
+    /// Puts entries in that were handed in together, in their order: all that nothing is against so far, or, if there is no room for them,
+    /// none.
+    pub(crate) fn push(&self, entries: Vec<Result<Checked, AddError>>) -> Batch {
+        let len = entries.len();
+        let (mut taken, mut refused) = (Vec::with_capacity(len), Vec::new());
+        for (position, entry) in entries.into_iter().enumerate() {
+            match entry {
+                Ok(checked) => taken.push(checked),
+                Err(reason) => refused.push((position, reason)),
             }
-            let (answer, ticket) = oneshot::channel();
-            state.bytes += weight;
-            state.waiting.push_back(Waiting { checked, answer });
-            each(Ok(Ticket(ticket)));
         }
+        if taken.is_empty() {
+            return Batch { len, refused, answer: None };
+        }
+        let bytes = weight(&taken);
+        let mut state = self.state();
+        // What is too much for the limits themselves has its turn when nothing else waits, or it could be sent again for ever.
+        let over = state.entries + taken.len() > self.limits.entries || state.bytes + bytes > self.limits.bytes;
+        let full = over && !state.waiting.is_empty();
+        if let Some(reason) = state.closed.clone().or_else(|| state.held.clone()).or(full.then_some(AddError::Overloaded)) {
+            let mut before = refused.into_iter().peekable();
+            let refused = (0..len).map(|position| before.next_if(|(at, _)| *at == position).unwrap_or((position, reason.clone())));
+            return Batch { len, refused: refused.collect(), answer: None };
+        }
+        let (answer, receiver) = oneshot::channel();
+        state.entries += taken.len();
+        state.bytes += bytes;
+        state.waiting.push_back(Waiting { entries: taken, answer });
         if state.idle && !state.waiting.is_empty() {
             state.idle = false;
             drop(state);
             self.arrived.notify_one();
         }
+        Batch { len, refused, answer: Some(receiver) }
     }
 
     /// Waits until there is something, then takes all of it that one commit may have. `None` once the queue is closed and empty.
@@ -191,10 +265,11 @@ impl Queue {
     }
 
     fn drain(&self, state: &mut State) -> Vec<Waiting> {
-        let whole = state.waiting.len() <= self.limits.commit_entries && state.bytes <= self.limits.commit_bytes;
+        let whole = state.entries <= self.limits.commit_entries && state.bytes <= self.limits.commit_bytes;
         let count = if whole { state.waiting.len() } else { self.commit_count(state) };
         let batch: Vec<Waiting> = state.waiting.drain(..count).collect();
-        state.bytes -= batch.iter().map(|waiting| waiting.checked.weight()).sum::<usize>();
+        state.entries -= batch.iter().map(|waiting| waiting.entries.len()).sum::<usize>();
+        state.bytes -= batch.iter().map(Waiting::weight).sum::<usize>();
         batch
     }
 
@@ -210,20 +285,22 @@ impl Queue {
     pub(crate) fn fail(&self, reason: &AddError) {
         let mut state = self.state();
         state.closed = Some(reason.clone());
-        state.bytes = 0;
+        (state.entries, state.bytes) = (0, 0);
         let waiting = std::mem::take(&mut state.waiting);
         drop(state);
-        for Waiting { answer, .. } in waiting {
-            let _ = answer.send(Err(reason.clone())); // a client that left needs no answer
+        for Waiting { answer, entries } in waiting {
+            let _ = answer.send(vec![Err(reason.clone()); entries.len()]); // a client that left needs no answer
         }
         self.arrived.notify_all();
     }
 
+    /// How many of those that wait go into one commit: as many as it may have, and one at least.
     fn commit_count(&self, state: &State) -> usize {
-        let mut bytes = 0;
-        let fitting = state.waiting.iter().take(self.limits.commit_entries).take_while(|waiting| {
-            bytes += waiting.checked.entry.len();
-            bytes <= self.limits.commit_bytes
+        let (mut entries, mut bytes) = (0, 0);
+        let fitting = state.waiting.iter().take_while(|waiting| {
+            entries += waiting.entries.len();
+            bytes += waiting.entries.iter().map(|checked| checked.entry.len()).sum::<usize>();
+            entries <= self.limits.commit_entries && bytes <= self.limits.commit_bytes
         });
         fitting.count().max(1)
     }
@@ -242,9 +319,7 @@ mod tests {
     use crate::fixture::checked;
 
     fn push(queue: &Queue, bytes: usize) -> Result<Ticket, AddError> {
-        let mut result = None;
-        queue.push([checked(vec![7; bytes].into())], |each| result = Some(each));
-        result.unwrap()
+        queue.push(vec![Ok(checked(vec![7; bytes].into()))]).into_ticket()
     }
 
     fn limits(entries: usize, bytes: usize, commit_entries: usize, commit_bytes: usize) -> Queue {
@@ -271,6 +346,33 @@ mod tests {
         let sizes: Vec<usize> = (0..4).map(|_| queue.take().unwrap().len()).collect();
         assert_eq!(sizes, [2, 1, 1, 1], "two by count, 10 before 45 by bytes, 45 alone, and 60 although it is over the bound");
         assert_eq!(queue.depth(), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn entries_that_come_together_go_together_or_not_at_all() {
+        let queue = limits(5, 100, 4, 100);
+        let batch = |entries: usize| {
+            let mut batch: Vec<_> = (0..entries).map(|n| Ok(checked(vec![u8::try_from(n).unwrap(); 10].into()))).collect();
+            batch.insert(1, Err(AddError::Empty));
+            queue.push(batch)
+        };
+        let (first, second) = (batch(3), batch(2));
+        assert_eq!(queue.depth(), (5, 50));
+        let full = Err(AddError::Overloaded);
+        assert_eq!(batch(2).await, [full.clone(), Err(AddError::Empty), full], "there is room for none of them");
+        assert_eq!(
+            queue.take().unwrap().iter().map(|waiting| waiting.entries.len()).collect::<Vec<_>>(),
+            [3],
+            "five are too many for a commit"
+        );
+        let waiting = queue.take().unwrap().pop().unwrap();
+        let _too_many = batch(6);
+        assert_eq!(queue.take().unwrap().len(), 1, "more than ever fit get in when nothing else waits");
+        assert_eq!((waiting.entries.len(), queue.depth()), (2, (0, 0)));
+        waiting.answer.send(vec![Ok(LeafIndex::new(7)), Ok(LeafIndex::new(8))]).unwrap();
+        assert_eq!(second.await, [Ok(LeafIndex::new(7)), Err(AddError::Empty), Ok(LeafIndex::new(8))]);
+        let failed = Err(AddError::Failed);
+        assert_eq!(first.await, [failed.clone(), Err(AddError::Empty), failed.clone(), failed], "whoever had them is gone");
     }
 
     #[test]

@@ -13,7 +13,6 @@
 //!
 //! **Errors end it.** When a commit fails, its outcome is unknown until the store is opened again. Nothing is tried again here.
 
-use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
@@ -26,13 +25,13 @@ use tlog::merkle::Appender;
 use tlog::{Hash, LeafIndex};
 use tokio::sync::{mpsc, oneshot};
 
-use crate::admission::{Admission, Decided, Session};
+use crate::admission::{Admission, Checked, Decided, Session};
 use crate::anchor::Anchor;
 use crate::gather::OtherHistory;
 use crate::head::{Head, Publisher};
 use crate::metrics::Metrics;
-use crate::queue::{AddError, Queue, Waiting};
-use crate::store::{Commit, LedgerRows, LogId, Store, StoreError, TileRow};
+use crate::queue::{AddError, Outcome, Queue, Waiting};
+use crate::store::{Commit, LedgerRows, LogId, Order, Store, StoreError, TileRow};
 
 /// Why the write side stopped. The process must end; its next start finds out what was written.
 #[derive(Debug, thiserror::Error)]
@@ -80,14 +79,11 @@ pub enum SequencerError {
     Panicked,
 }
 
-/// What becomes of an entry.
-pub(crate) type Outcome = Result<LeafIndex, AddError>;
-
 /// Answers of one commit. They are handed over together, because waking the server's threads once for each would cost a system call
 /// for each.
-pub(crate) type Answers = Vec<(oneshot::Sender<Outcome>, Outcome)>;
+pub(crate) type Answers = Vec<(oneshot::Sender<Vec<Outcome>>, Vec<Outcome>)>;
 
-/// What becomes of a batch.
+/// What becomes of the entries that go into a commit.
 struct Assigned {
     /// What becomes of each entry.
     outcomes: Vec<Outcome>,
@@ -150,39 +146,40 @@ impl<S: Store> Sequencer<S> {
     }
 
     fn handle(&mut self, batch: Vec<Waiting>) -> Result<(), SequencerError> {
-        let Assigned { outcomes, fresh, ledger } = self.assign(&batch)?;
+        let checked: Vec<&Checked> = batch.iter().flat_map(|waiting| &waiting.entries).collect();
+        let Assigned { outcomes, fresh, ledger } = self.assign(&checked)?;
         if !fresh.is_empty() {
-            let entries: Vec<Bytes> = fresh.iter().map(|&position| batch[position].checked.entry.clone()).collect();
-            let leaves: Vec<Hash> = fresh.iter().map(|&position| batch[position].checked.leaf).collect();
+            let entries: Vec<Bytes> = fresh.iter().map(|&position| checked[position].entry.clone()).collect();
+            let leaves: Vec<Hash> = fresh.iter().map(|&position| checked[position].leaf).collect();
             self.commit(&entries, &leaves, ledger)?;
         }
         let duplicates = outcomes.iter().filter(|outcome| outcome.is_ok()).count() - fresh.len();
         self.metrics.duplicates_total.inc_by(u64::try_from(duplicates).unwrap_or(u64::MAX));
-        let answers = batch.into_iter().map(|waiting| waiting.answer).zip(outcomes).collect();
+        let mut outcomes = outcomes.into_iter();
+        let answers = batch.into_iter().map(|waiting| (waiting.answer, outcomes.by_ref().take(waiting.entries.len()).collect())).collect();
         // Without a receiver nobody waits any more: the server is gone, and the entries are stored all the same.
         drop(self.answers.send(answers));
         Ok(())
     }
 
-    /// What becomes of each entry. The same entry twice gets one index, whether its first copy is in the store or in this batch.
-    fn assign(&self, batch: &[Waiting]) -> Result<Assigned, SequencerError> {
-        let leaves: Vec<Hash> = batch.iter().map(|waiting| waiting.checked.leaf).collect();
-        let stored = self.store.find_leaves(&leaves)?;
+    /// What becomes of each entry. The same entry twice gets one index, whether its first copy is in the store or in this commit.
+    fn assign(&self, entries: &[&Checked]) -> Result<Assigned, SequencerError> {
+        let order = Order::of(entries.iter().map(|checked| checked.leaf));
+        let stored = order.scatter(&self.store.find_leaves(&order.leaves())?);
         let mut session = Session::begin(&self.admission, &*self.store, SystemTime::now());
-        let mut fresh = Vec::with_capacity(batch.len());
+        let mut fresh = Vec::with_capacity(entries.len());
         let mut next = self.edge.size().as_u64();
-        let mut assigned: HashMap<Hash, LeafIndex> = HashMap::with_capacity(batch.len());
-        let mut outcomes = Vec::with_capacity(batch.len());
-        for (position, (waiting, stored)) in batch.iter().zip(stored).enumerate() {
-            let checked = &waiting.checked;
-            if let Some(index) = stored.or_else(|| assigned.get(&checked.leaf).copied()) {
+        let mut outcomes: Vec<Outcome> = Vec::with_capacity(entries.len());
+        for (position, ((checked, stored), copy)) in entries.iter().zip(stored).zip(order.copies()).enumerate() {
+            // A copy that was refused says nothing about this one: the ledger has gone on since.
+            let assigned = copy.and_then(|copy| outcomes[copy].as_ref().ok().copied());
+            if let Some(index) = stored.or(assigned) {
                 outcomes.push(Ok(index));
                 continue;
             }
             let index = LeafIndex::new(next);
             outcomes.push(match session.decide(index, checked)? {
                 Decided::Admitted => {
-                    assigned.insert(checked.leaf, index);
                     fresh.push(position);
                     next += 1;
                     Ok(index)

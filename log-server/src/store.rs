@@ -12,12 +12,14 @@
 //! drawn from, and it alone may be thrown away and drawn again.
 
 mod memory;
+mod order;
 mod rocks;
 
 #[cfg(test)]
 mod contract;
 
 pub use memory::{Fault, MemoryStore};
+pub(crate) use order::Order;
 pub(crate) use rocks::MAX_OPEN_FILES;
 pub use rocks::{RocksOptions, RocksStore};
 

@@ -11,8 +11,8 @@ async fn report_after(damage: impl FnOnce(&MemoryStore)) -> Report {
     let (fixture, store) = Fixture::new();
     let (log, mut write_side) = fixture.start(store).unwrap();
     for range in [0..10, 10..600, 600..1000] {
-        for ticket in log.add_batch(range.map(entry)) {
-            ticket.unwrap().await.unwrap();
+        for outcome in log.add_batch(range.map(entry)).await {
+            outcome.unwrap();
         }
     }
     log.close();

@@ -3,6 +3,7 @@
 //! An answer with an index means that the entry is durable, in the tree, and under a signed head: the log never gives an index before.
 //! When there is no such answer in time the client is told so, and that the same entry can be sent again: it never gets a second index.
 
+use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -21,7 +22,7 @@ use tokio::time::{Instant as Deadline, timeout_at};
 use super::problem::{Problem, Wait};
 use super::{Site, memory, negotiation, read};
 use crate::log::Candidate;
-use crate::queue::{AddError, Ticket};
+use crate::queue::AddError;
 use crate::store::{Admits, Store};
 
 /// The most entries of a batch.
@@ -44,7 +45,7 @@ impl<S: Store> Site<S> {
         let entry = entry.map_err(|error| Problem::of_body(error, Problem::EntryTooLarge))?;
         let deadline = Deadline::now() + self.config.add_timeout;
         let ticket = self.log.add(entry);
-        self.give_back(peer, &parts.headers, not_added(std::slice::from_ref(&ticket)));
+        self.give_back(peer, &parts.headers, not_added(ticket.as_ref().err()));
         let ticket = ticket?;
         let index = timeout_at(deadline, ticket).await.map_err(|_| Problem::SlowStore)??;
         if !negotiation::wants_receipt(&parts.headers, parts.uri.query()) {
@@ -66,23 +67,25 @@ impl<S: Store> Site<S> {
         let body = body.map_err(|error| Problem::of_body(error, Problem::BatchTooLarge))?;
         let entries = parse_batch(&body)?;
         // Before anything is added: afterwards it would be too late to refuse.
-        let memory = self.answers.reserve(entries.len() * LONGEST_LINE)?;
-        self.admit(peer, &parts.headers, entries.len())?;
+        let count = entries.len();
+        let memory = self.answers.reserve(count * LONGEST_LINE)?;
+        self.admit(peer, &parts.headers, count)?;
         drop(body);
         let deadline = Deadline::now() + self.config.add_timeout;
-        let tickets = match self.log.admits() {
+        let batch = match self.log.admits() {
             Admits::Open => self.log.add_batch(entries),
             Admits::Statements => self.log.submit(self.check(entries, deadline).await?),
         };
-        self.give_back(peer, &parts.headers, not_added(&tickets));
-        let mut lines = String::with_capacity(tickets.len() * 12);
-        // One after the other takes no longer than the last of them.
-        for ticket in tickets {
-            match outcome(ticket, deadline).await {
-                Ok(index) => lines.push_str(&index.to_string()),
-                Err(problem) => lines.push_str(problem.name()),
-            }
-            lines.push('\n');
+        self.give_back(peer, &parts.headers, not_added(batch.refusals()));
+        let outcomes = timeout_at(deadline, batch).await.map(Some).unwrap_or_default();
+        let mut lines = String::with_capacity(count * 12);
+        for position in 0..count {
+            // What fails in writing to a string does not happen.
+            let _ = match outcomes.as_ref().map(|outcomes| &outcomes[position]) {
+                Some(Ok(index)) => writeln!(lines, "{index}"),
+                Some(Err(error)) => writeln!(lines, "{}", Problem::from(error.clone()).name()),
+                None => writeln!(lines, "{}", Problem::SlowStore.name()),
+            };
         }
         let mut answer = response::plain(StatusCode::OK, "text/plain; charset=utf-8", memory::held(Bytes::from(lines), memory));
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -104,7 +107,8 @@ impl<S: Store> Site<S> {
             chunks.push(tokio::task::spawn_blocking(move || {
                 // Held by the thread: a client that leaves does not make it any faster.
                 let _permit = permit;
-                chunk.into_iter().map(|entry| log.check(entry)).collect::<Vec<_>>()
+                // Copies, since most of a batch may be refused: the rest would keep all of it while it waits.
+                chunk.into_iter().map(|entry| log.check(Bytes::copy_from_slice(&entry))).collect::<Vec<_>>()
             }));
         }
         let mut candidates = Vec::new();
@@ -137,25 +141,22 @@ impl<S: Store> Site<S> {
 }
 
 /// How many were not taken in although nothing is wrong with them. Statements that are refused have cost as much work as others.
-fn not_added(tickets: &[Result<Ticket, AddError>]) -> usize {
-    tickets.iter().filter(|ticket| matches!(ticket, Err(error) if !matches!(error, AddError::Refused(_)))).count()
-}
-
-async fn outcome(ticket: Result<Ticket, AddError>, deadline: Deadline) -> Result<tlog::LeafIndex, Problem> {
-    Ok(timeout_at(deadline, ticket?).await.map_err(|_| Problem::SlowStore)??)
+fn not_added<'a>(refusals: impl IntoIterator<Item = &'a AddError>) -> usize {
+    refusals.into_iter().filter(|error| !matches!(error, AddError::Refused(_))).count()
 }
 
 /// The entries of a batch. All or nothing: a batch that cannot be read to its end may be misread from its start.
 ///
-/// Each is a copy: a slice would keep all 8 MiB of the batch in memory for as long as one of its entries waits, and the queue, which
-/// counts the bytes of entries, would be bounded on paper only.
+/// They are slices of one copy that has just the batch's bytes, whatever memory the body took. So the queue, which counts the bytes of
+/// entries, is bounded: all of a batch waits and leaves together.
 fn parse_batch(body: &[u8]) -> Result<Vec<Bytes>, Problem> {
+    let body = Bytes::copy_from_slice(body);
     let mut entries = Vec::new();
-    for entry in Entries::new(body) {
+    for entry in Entries::new(&body) {
         if entries.len() == MAX_BATCH {
             return Err(Problem::BatchTooLarge);
         }
-        entries.push(Bytes::copy_from_slice(entry.map_err(|_| Problem::MalformedBatch)?));
+        entries.push(body.slice_ref(entry.map_err(|_| Problem::MalformedBatch)?));
     }
     if entries.is_empty() { Err(Problem::EmptyBatch) } else { Ok(entries) }
 }
@@ -187,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_a_batch_does_not_keep_the_batch_in_memory() {
+    fn a_batch_that_waits_does_not_keep_the_buffer_it_came_in() {
         let body = batch(3);
         let memory = body.as_ptr_range();
         for entry in parse_batch(&body).into_iter().flatten() {

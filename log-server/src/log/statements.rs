@@ -63,15 +63,14 @@ async fn of_two_in_one_commit_that_exclude_each_other_the_second_is_refused_by_t
     log.store().plan(Fault::Block);
     let first = log.add(decision(1, "holds up the sequencer")).unwrap();
     let gathered = log.add_batch([decision(2, "a"), decision(2, "b"), decision(2, "a")]);
-    let mut gathered: Vec<Ticket> = gathered.into_iter().map(Result::unwrap).collect();
-    let (duplicate, refused) = (gathered.pop().unwrap(), gathered.pop().unwrap());
     log.store().release();
     assert_eq!(first.await.unwrap().as_u64(), 2);
-    let index = gathered.pop().unwrap().await.unwrap();
-    let Err(AddError::Refused(refused)) = refused.await else { panic!("the number is used") };
+    let [admitted, refused, duplicate] = gathered.await.try_into().unwrap();
+    let index = admitted.unwrap();
+    let Err(AddError::Refused(refused)) = refused else { panic!("the number is used") };
     assert!(matches!(*refused, Refused::Rule(Refusal::NumberUsed { by, .. }) if by == index), "{refused}");
     assert_eq!(refused.existing(), Some(index));
-    assert_eq!(duplicate.await.unwrap(), index);
+    assert_eq!(duplicate.unwrap(), index);
     is_in_order(log.store());
 }
 
@@ -81,9 +80,8 @@ async fn a_commit_that_fails_tells_nobody_what_it_would_have_decided() {
         let (fixture, _) = Fixture::new();
         let (log, mut write_side) = log(&fixture).await;
         log.store().plan(fault);
-        for ticket in log.add_batch([decision(1, "a"), decision(1, "b"), decision(1, "a")]) {
-            assert_eq!(ticket.unwrap().await, Err(AddError::Failed));
-        }
+        let outcomes = log.add_batch([decision(1, "a"), decision(1, "b"), decision(1, "a")]).await;
+        assert_eq!(outcomes, vec![Err(AddError::Failed); 3]);
         assert!(write_side.ended().await.is_err());
         let store = log.store().reopen();
         is_in_order(&store);

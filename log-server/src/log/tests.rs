@@ -44,10 +44,7 @@ async fn the_same_entry_has_one_index_however_often_and_whenever_it_comes() {
     let together = log.add_batch([entry(1), entry(2), entry(1), entry(1), entry(0)]);
     log.inner.store.release();
     assert_eq!(first.await.unwrap(), LeafIndex::new(0));
-    let mut indexes = Vec::new();
-    for ticket in together {
-        indexes.push(ticket.unwrap().await.unwrap().as_u64());
-    }
+    let indexes: Vec<u64> = together.await.into_iter().map(|outcome| outcome.unwrap().as_u64()).collect();
     assert_eq!(indexes, [1, 2, 1, 1, 0]);
     assert_eq!(add(&log, 2).await.unwrap(), LeafIndex::new(2), "long committed");
     assert_eq!(log.published().size().as_u64(), 3);
@@ -57,16 +54,9 @@ async fn the_same_entry_has_one_index_however_often_and_whenever_it_comes() {
 async fn a_batch_says_of_each_entry_what_became_of_it() {
     let (fixture, store) = Fixture::new();
     let (log, _write_side) = fixture.start(store).unwrap();
-    let results = log.add_batch([entry(0), Bytes::new(), Bytes::from(vec![0; MAX_ENTRY + 1]), entry(1), Bytes::from(vec![0; MAX_ENTRY])]);
-    let mut told = Vec::new();
-    for result in results {
-        told.push(match result {
-            Ok(ticket) => ticket.await,
-            Err(error) => Err(error),
-        });
-    }
+    let told = log.add_batch([entry(0), Bytes::new(), Bytes::from(vec![0; MAX_ENTRY + 1]), entry(1), Bytes::from(vec![0; MAX_ENTRY])]);
     let index = |index| Ok(LeafIndex::new(index));
-    assert_eq!(told, [index(0), Err(AddError::Empty), Err(AddError::TooLarge { len: 65_536 }), index(1), index(2)]);
+    assert_eq!(told.await, [index(0), Err(AddError::Empty), Err(AddError::TooLarge { len: 65_536 }), index(1), index(2)]);
 }
 
 #[tokio::test]
@@ -76,8 +66,8 @@ async fn tiles_and_bundles_hash_up_to_the_root_at_every_awkward_size() {
         let (log, _write_side) = fixture.start(store).unwrap();
         // in pieces that certainly fit into the queue
         for from in (0..size).step_by(40_000) {
-            for ticket in log.add_batch((from..size.min(from + 40_000)).map(entry)) {
-                ticket.unwrap().await.unwrap();
+            for outcome in log.add_batch((from..size.min(from + 40_000)).map(entry)).await {
+                outcome.unwrap();
             }
         }
         let head = log.published();
@@ -115,8 +105,8 @@ async fn nothing_is_shown_beyond_the_published_head() {
 async fn a_receipt_verifies_offline_and_a_damaged_store_gives_none() {
     let (fixture, store) = Fixture::new();
     let (log, _write_side) = fixture.start(store).unwrap();
-    for ticket in log.add_batch((0..300).map(entry)) {
-        ticket.unwrap().await.unwrap();
+    for outcome in log.add_batch((0..300).map(entry)).await {
+        outcome.unwrap();
     }
     let policy = Policy::without_witnesses(key().verifier_key().clone(), None).unwrap();
     for index in [0, 1, 255, 256, 299] {
@@ -203,9 +193,10 @@ async fn a_full_queue_refuses_and_stores_nothing_of_what_it_refused() {
     let (log, _write_side) = Log::start(store, key(), anchor, options, metrics).unwrap();
     let first = log.add(entry(0)).unwrap();
     // the sequencer may or may not have taken the first yet; three more cannot all fit
-    let more = log.add_batch((1..5).map(entry));
+    let more: Vec<_> = (1..5).map(|number| log.add(entry(number))).collect();
     let refused = more.iter().filter(|each| matches!(each, Err(AddError::Overloaded))).count();
     assert!(refused >= 2, "{more:?}");
+    assert_eq!(log.add_batch((5..8).map(entry)).await, vec![Err(AddError::Overloaded); 3]);
     log.inner.store.release();
     first.await.unwrap();
     let mut accepted = 1;

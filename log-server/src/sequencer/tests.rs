@@ -14,7 +14,7 @@ fn sequencer(fixture: &Fixture, store: &Arc<MemoryStore>) -> Sequencer<MemorySto
     let head = Head::new(SignedCheckpoint::parse(&empty_tree().checkpoint).unwrap());
     let queue = Arc::new(Queue::new(QueueLimits::default()));
     let entries = (0..3).map(entry);
-    queue.push(entries.map(checked), |ticket| drop(ticket.unwrap()));
+    drop(queue.push(entries.map(checked).map(Ok).collect()));
     queue.close(AddError::ShuttingDown);
     Sequencer {
         store: Arc::clone(store),

@@ -20,8 +20,8 @@ async fn after(damage: impl FnOnce(&MemoryStore)) -> Result<(), StartupError> {
 /// Fills a store that stays with the caller: the log runs on copies, one after the other.
 async fn fill_kept(fixture: &Fixture, store: &MemoryStore, count: u64) {
     let (log, mut write_side) = fixture.start(store.reopen()).unwrap();
-    for ticket in log.add_batch((0..count).map(entry)) {
-        ticket.unwrap().await.unwrap();
+    for outcome in log.add_batch((0..count).map(entry)).await {
+        outcome.unwrap();
     }
     log.close();
     write_side.ended().await.unwrap();

@@ -33,6 +33,7 @@ use tlog::tiles::{Entries, MalformedBundle, TileId, encode_entry};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use self::families::Families;
+use super::order;
 use super::{Admits, Commit, Damage, Extent, FORMAT_VERSION, Identity, LogId, Store, StoreError, TileRow, TreeState};
 
 const META: &str = "meta";
@@ -318,7 +319,7 @@ impl Store for RocksStore {
     fn commit(&self, mut batch: WriteBatch, commit: &Commit) -> Result<(), StoreError> {
         let first = commit.tree.size.as_u64() - u64::try_from(commit.leaves.len()).expect("a batch is far smaller than 2^64");
         let mut leaves: Vec<(&Hash, u64)> = commit.leaves.iter().zip(first..).collect();
-        leaves.sort_unstable();
+        leaves.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
         let family = self.family(LEAVES);
         for (leaf, index) in leaves {
             batch.put_cf(family, leaf.as_bytes(), index.to_be_bytes());
@@ -349,7 +350,7 @@ impl Store for RocksStore {
 
     fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {
         let mut sorted: Vec<(&Hash, usize)> = leaves.iter().zip(0..).collect();
-        sorted.sort_unstable();
+        sorted.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
         let rows = self.db.batched_multi_get_cf(self.family(LEAVES), sorted.iter().map(|(leaf, _)| leaf.as_bytes()), true);
         let mut found = vec![None; leaves.len()];
         for (row, (_, position)) in rows.into_iter().zip(sorted) {

@@ -22,8 +22,8 @@ impl Rounds {
     async fn start(world: &World, store: MemoryStore) -> Self {
         let kept = store.reopen();
         let (log, mut write_side) = world.fixture.start(store).unwrap();
-        for ticket in log.add_batch((0..100).map(entry)) {
-            ticket.unwrap().await.unwrap();
+        for outcome in log.add_batch((0..100).map(entry)).await {
+            outcome.unwrap();
         }
         log.close();
         write_side.ended().await.unwrap();

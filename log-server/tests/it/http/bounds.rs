@@ -228,8 +228,8 @@ async fn a_client_that_does_not_take_its_answer_is_cut_off() {
     })
     .await;
     let entries = (0..=255_u8).map(|n| bytes::Bytes::from(vec![n; 65_535]));
-    for ticket in server.log.add_batch(entries) {
-        soon(ticket.unwrap()).await.unwrap();
+    for outcome in soon(server.log.add_batch(entries)).await {
+        outcome.unwrap();
     }
     // 16 MiB do not fit into the buffers of a socket.
     let mut client = server.connect().await;
@@ -343,8 +343,8 @@ async fn requests_in_progress_are_bounded_over_all_connections() {
 async fn answers_that_nobody_takes_share_a_bounded_memory() {
     let server = Server::with(|http| http.answer_memory = 40 << 20).await;
     let entries = (0..=255_u8).map(|n| bytes::Bytes::from(vec![n; 65_535]));
-    for ticket in server.log.add_batch(entries) {
-        soon(ticket.unwrap()).await.unwrap();
+    for outcome in soon(server.log.add_batch(entries)).await {
+        outcome.unwrap();
     }
     let mut readers = Vec::new();
     for width in [250, 251, 252] {

@@ -111,8 +111,8 @@ impl Server {
 
     /// Adds `decision 0`, `decision 1` and so on, by way of the log itself.
     pub(super) async fn fill(&self, count: u64) {
-        for ticket in self.log.add_batch((0..count).map(entry)) {
-            soon(ticket.unwrap()).await.unwrap();
+        for outcome in soon(self.log.add_batch((0..count).map(entry))).await {
+            outcome.unwrap();
         }
     }
 
