@@ -164,6 +164,12 @@ impl Server {
         peak.unwrap() << 10
     }
 
+    /// What its environment says, as `NAME=value`.
+    pub fn environment(&self) -> Vec<String> {
+        let environment = std::fs::read(format!("/proc/{}/environ", self.child.id())).unwrap();
+        environment.split(|byte| *byte == 0).map(|variable| String::from_utf8_lossy(variable).into_owned()).collect()
+    }
+
     /// Sends it a signal.
     pub fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).unwrap();

@@ -388,3 +388,16 @@ fn an_export_is_what_the_server_serves_and_a_second_run_adds_what_is_new() {
     let (_other_home, other) = log_of(1);
     assert!(refused(&["export", "--dir", text(&other), "--out", text(&out)]).contains("another directory"));
 }
+
+#[cfg(target_env = "gnu")]
+#[test]
+fn a_server_keeps_two_heaps_unless_somebody_says_how_many() {
+    let (_home, dir) = log_of(1);
+    let heaps = |server: &Server| {
+        server.environment().into_iter().find_map(|variable| Some(variable.strip_prefix("MALLOC_ARENA_MAX=")?.to_owned()))
+    };
+    assert_eq!(heaps(&Server::start(&dir, &[])).as_deref(), Some("2"));
+    let asked = program().under(&["env", "MALLOC_ARENA_MAX=5"]);
+    let server = Server::try_start_as(&asked, &dir, &[]).unwrap_or_else(|told| panic!("{told}"));
+    assert_eq!(heaps(&server).as_deref(), Some("5"));
+}
