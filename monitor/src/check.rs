@@ -81,6 +81,8 @@ pub struct Published {
 pub struct Outcome {
     pub(crate) raised: Vec<Raised>,
     pub(crate) cleared: Vec<(Code, String)>,
+    /// How many of those raised are not about the entry that is looked at.
+    of_others: usize,
     unfinished: bool,
 }
 
@@ -94,17 +96,24 @@ impl Outcome {
     pub fn clear(&mut self, code: Code, subject: impl Into<String>) {
         let subject = subject.into();
         // What was cleared is dealt with before what was raised: so what was raised and is gone again is not left as raised.
-        self.raised.retain(|raised| raised.code != code || raised.subject != subject);
+        let stays = |raised: &Raised| raised.code != code || raised.subject != subject;
+        self.of_others = self.raised.iter().take(self.of_others).filter(|raised| stays(raised)).count();
+        self.raised.retain(stays);
         self.cleared.push((code, subject));
     }
 
-    /// Of what was raised since there were `before`, keeps no more than `most` of each kind, and gives how many went. Of each kind, since
+    /// What is raised from here on is about another entry.
+    pub(crate) fn begin_entry(&mut self) {
+        self.of_others = self.raised.len();
+    }
+
+    /// Of what was raised about the entry, keeps no more than `most` of each kind, and gives how many went. Of each kind, since
     /// otherwise much of one would take the place of another.
-    pub(crate) fn truncate(&mut self, before: usize, most: usize) -> usize {
+    pub(crate) fn truncate(&mut self, most: usize) -> usize {
         let all = self.raised.len();
-        if all - before > most {
+        if all - self.of_others > most {
             let mut counts: BTreeMap<Code, usize> = BTreeMap::new();
-            let since = self.raised.split_off(before);
+            let since = self.raised.split_off(self.of_others);
             self.raised.extend(since.into_iter().filter(|raised| {
                 let count = counts.entry(raised.code.clone()).or_default();
                 *count += 1;
@@ -211,11 +220,26 @@ mod tests {
         let mut raise =
             |code: Code, count: usize| (0..count).for_each(|one| out.raise(Raised::new(code.clone(), "", one.to_string(), "It is.")));
         raise(Code::GAP, 70);
+        out.begin_entry();
+        let mut raise =
+            |code: Code, count: usize| (0..count).for_each(|one| out.raise(Raised::new(code.clone(), "", one.to_string(), "It is.")));
         raise(Code::SHARED_DOCUMENT, 100);
         raise(Code::watch("mayor"), 1);
-        assert_eq!(out.truncate(70, 64), 36, "what was there before stays");
+        assert_eq!(out.truncate(64), 36, "what was there before stays");
         assert_eq!(out.raised().len(), 70 + 64 + 1);
         assert_eq!(out.raised().last().map(|raised| raised.code.clone()), Some(Code::watch("mayor")));
-        assert_eq!(out.truncate(70, 64), 0);
+        assert_eq!(out.truncate(64), 0);
+    }
+
+    #[test]
+    fn an_entry_that_clears_what_others_before_it_raised_is_counted_by_itself() {
+        let raised = |code: Code, number: usize| Raised::new(code, "", number.to_string(), "It is.");
+        let mut out = Outcome::default();
+        (0..10).for_each(|number| out.raise(raised(Code::GAP, number)));
+        out.begin_entry();
+        (0..8).for_each(|number| out.clear(Code::GAP, number.to_string()));
+        assert_eq!(out.truncate(5), 0, "fewer than before it began");
+        (0..7).for_each(|number| out.raise(raised(Code::SHARED_DOCUMENT, number)));
+        assert_eq!((out.truncate(5), out.raised().len()), (2, 2 + 5), "and what others raised and nobody cleared stays");
     }
 }

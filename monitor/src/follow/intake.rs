@@ -297,10 +297,10 @@ impl Intake {
 
     /// What the checks say of an entry. `prefixes` are what their rows begin with.
     fn check(&self, entry: &Judged<'_>, prefixes: &[Vec<u8>], txn: &mut Txn<'_>, out: &mut Outcome) -> Result<(), StoreError> {
-        let before = out.raised().len();
+        out.begin_entry();
         let mut checks = self.checks.iter().zip(prefixes);
         checks.try_for_each(|(check, prefix)| check.entry(&mut Rows::with_prefix(txn, prefix), entry, out))?;
-        let gone = out.truncate(before, MAX_OF_ONE);
+        let gone = out.truncate(MAX_OF_ONE);
         if gone > 0 {
             let index = entry.index;
             let text = format!("Of entry {index} more of one kind was found than is kept: {gone} findings are left out.");
