@@ -2,7 +2,7 @@
 //!
 //! Decoding a key takes a tenth of the time of a verification. And most statements are signed by few keys: one that keeps a table verifies in half the time
 //! ([`VerifierKey::with_table`]), but a table takes 20 KB and is worth its making only after some signatures. So a key is decoded when it is
-//! first met, gets a table when it was asked for [`OFTEN`] times, and both are forgotten again when there are too many of them.
+//! first met, gets a table when it was asked for sixteen times, and both are forgotten again when there are too many of them.
 //!
 //! Invariant: nothing here can be out of date or change an answer. A text says all of its key, and a table changes no verdict. So threads, and the
 //! ledgers of several logs, share one [`Keys`], and what it forgets costs time only. Its memory is bounded, whoever chooses the keys.
