@@ -78,8 +78,10 @@ load read "checkpoint, 64 connections" --mode checkpoint --connections 64
 stop_log TERM
 
 echo "$(nproc) cores ($(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -n 1)), $(awk '/MemTotal/ { printf "%.0f", $2 / 1048576 }' /proc/meminfo) GiB, $(date +%F), $EACH s a run, load average $(cut -d ' ' -f 1 /proc/loadavg)"
-python3 - "$RESULTS" <<'P'
+PYTHONPATH=interop/compare python3 -B - "$RESULTS" <<'P'
 import json, sys
+
+from load import troubles
 
 reports = [json.loads(line) for line in open(sys.argv[1])]
 null = {report["title"]: report for report in reports if report["table"] == "null"}
@@ -94,15 +96,6 @@ HEADINGS = {
 def row(report):
     latency, server, generator = report["latency"], report["server"], report["generator"]
     ceiling = null[report["title"]]["requests_per_second"]
-    notes = [f"{count} × {kind}" for kind, count in report["errors"].items()]
-    if report["overloaded"]:
-        notes.append(f"{report['overloaded']} × 503")
-    if report["refused_entries"]:
-        notes.append(f"{report['refused_entries']} entries refused")
-    if report["open_loop"] and not report["open_loop"]["kept_up"]:
-        notes.append(f"rate not kept: {report['open_loop']['late']:,} sent late, {report['open_loop']['unsent']:,} never")
-    if generator["busy"] > 0.9:
-        notes.append("generator at its limit")
     return [
         report["title"],
         f"{report['entries_per_second']:,.0f}",
@@ -112,7 +105,7 @@ def row(report):
         f"{server['peak_resident_bytes'] / 2**20:.0f}",
         "–" if report["open_loop"] else f"{ceiling:,.0f}",
         "–" if report["open_loop"] else f"{report['requests_per_second'] / ceiling:.2f}",
-        "; ".join(notes),
+        "; ".join(troubles(report)),
     ]
 
 

@@ -13,7 +13,7 @@ def load(programs, server, title, *options, seconds, warm_up=2, pinned=True):
     report["title"] = title
     report["command"] = report["command"].replace(server.url, "URL").replace(f" --server-pid {server.pid}", "")
     latency = report["latency"]
-    say(f"  {title}: {report['entries_per_second']:,.0f}/s, p50 {latency['p50_us'] / 1000:,.2f} ms, p99 {latency['p99_us'] / 1000:,.2f} ms{troubles(report)}")
+    say(f"  {title}: {report['entries_per_second']:,.0f}/s, p50 {latency['p50_us'] / 1000:,.2f} ms, p99 {latency['p99_us'] / 1000:,.2f} ms{in_brackets(troubles(report))}")
     return report
 
 
@@ -32,7 +32,7 @@ def run(pinned, command):
 
 
 def troubles(report):
-    """What a figure must not be read without."""
+    """What a figure must not be read without, one by one."""
     notes = [f"{count:,} × {kind}" for kind, count in report["errors"].items()]
     if report["overloaded"]:
         notes.append(f"{report['overloaded']:,} × 503")
@@ -42,4 +42,8 @@ def troubles(report):
         notes.append(f"rate not kept: {report['open_loop']['late']:,} sent late, {report['open_loop']['unsent']:,} never")
     if report["generator"]["busy"] > 0.9:
         notes.append("generator at its limit")
+    return notes
+
+
+def in_brackets(notes):
     return " (" + "; ".join(notes) + ")" if notes else ""

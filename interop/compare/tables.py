@@ -19,7 +19,7 @@ LOAD = [">p50 ms", ">p99 ms", ">p99.9 ms", ">server µs each", ">server's proces
 def cost(report):
     latency, server = report["latency"], report["server"]
     return [*(f"{latency[key] / 1000:,.2f}" for key in ("p50_us", "p99_us", "p999_us")), f"{server['cpu_us_per_entry']:,.1f}", f"{server['cpu_seconds']:,.1f}",
-            megabytes(server["written_bytes"]), megabytes(server["peak_resident_bytes"]), troubles(report).strip(" ()")]
+            megabytes(server["written_bytes"]), megabytes(server["peak_resident_bytes"]), "; ".join(troubles(report))]
 
 
 def megabytes(count):

@@ -15,7 +15,6 @@ use log_server::store::{Admits, LogId, RocksOptions, RocksStore};
 use log_server::tree_head::TreeHeads;
 use log_server::{backup, create, export, fsck, gather, open as opening, rebuild, startup};
 use ring::rand::{SecureRandom, SystemRandom};
-use serving::heaps;
 use serving::program::{self, Addresses};
 use tlog::checkpoint::Origin;
 use tlog::key::{Algorithm, KeyName, SigningKey};
@@ -88,7 +87,6 @@ fn check_key(key: &SigningKey, origin: &Origin) -> anyhow::Result<()> {
 }
 
 fn serve(args: cli::Serve) -> anyhow::Result<ExitCode> {
-    heaps::keep_few();
     let flags = Flags { listen: args.listen, ops_listen: args.ops_listen, policy: args.policy };
     let config = load_config(args.config.as_deref(), flags)?;
     config.messages.print()?;

@@ -93,6 +93,15 @@ impl Batch {
         self.refused.iter().map(|(_, reason)| reason)
     }
 
+    /// Why each was not taken in, without waiting for what becomes of the others.
+    pub fn into_refusals(self) -> Vec<Option<AddError>> {
+        let mut refusals = vec![None; self.len];
+        for (position, reason) in self.refused {
+            refusals[position] = Some(reason);
+        }
+        refusals
+    }
+
     /// The promise of the index of the one entry, if it is one.
     pub(crate) fn into_ticket(mut self) -> Result<Ticket, AddError> {
         self.answer.map(Ticket).ok_or_else(|| self.refused.pop().map_or(AddError::Failed, |(_, reason)| reason))
@@ -371,6 +380,7 @@ mod tests {
         assert_eq!((waiting.entries.len(), queue.depth()), (2, (0, 0)));
         waiting.answer.send(vec![Ok(LeafIndex::new(7)), Ok(LeafIndex::new(8))]).unwrap();
         assert_eq!(second.await, [Ok(LeafIndex::new(7)), Err(AddError::Empty), Ok(LeafIndex::new(8))]);
+        assert_eq!(batch(1).into_refusals(), [None, Some(AddError::Empty)]);
         let failed = Err(AddError::Failed);
         assert_eq!(first.await, [failed.clone(), Err(AddError::Empty), failed.clone(), failed], "whoever had them is gone");
     }

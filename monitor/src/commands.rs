@@ -14,7 +14,6 @@ use std::process::ExitCode;
 use monitor::config::{Config, ConfigError, File, LogSection};
 use monitor::replay::Replayed;
 use monitor::run::run;
-use serving::heaps;
 use serving::program::{self, Addresses};
 
 use crate::cli::{self, Command};
@@ -43,7 +42,6 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> u8 {
 }
 
 fn serve(args: &cli::Serve) -> anyhow::Result<ExitCode> {
-    heaps::keep_few();
     let mut file = File::load(&args.config)?;
     if let Some(listen) = args.listen {
         file.http.listen = listen;

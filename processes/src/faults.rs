@@ -63,8 +63,8 @@ impl Calls {
             let text = text.trim_start();
             // A call in which another thread had its turn is in two lines.
             if let Some(begin) = text.strip_suffix("<unfinished ...>") {
-                open.insert(thread, (place, begin));
-            } else if let Some(resumed) = text.strip_prefix("<... ") {
+                open.insert(thread, (place, begin.trim_end()));
+            } else if let Some((_, resumed)) = text.strip_prefix("<... ").and_then(|text| text.split_once(" resumed>")) {
                 let Some((begun, begin)) = open.remove(thread) else { continue };
                 calls.push(Call { text: format!("{begin}{resumed}"), begun, ended: place });
             } else {
@@ -106,4 +106,26 @@ fn can(what: &str, probe: &mut Command) -> bool {
         println!("SKIPPED: this test needs {what}");
     }
     can
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_call_during_which_another_thread_had_its_turn_is_one_call() {
+        let noted = tempfile::NamedTempFile::new().unwrap();
+        let lines = [
+            "7 fsync(29</state/evidence> <unfinished ...>",
+            "8 write(4</state/log>, \"x\", 1) = 1",
+            "7 <... fsync resumed>)              = 0",
+            "7 rename(\"/a\", \"/b\") = 0",
+        ];
+        std::fs::write(noted.path(), lines.join("\n")).unwrap();
+        let calls = Calls::read(noted.path());
+        assert_eq!(calls.first("write", &["/state/log>"], 0).map(|call| (call.begun, call.ended)), Some((1, 1)));
+        assert_eq!(calls.first("rename", &["/b"], 2).map(|call| call.begun), Some(3));
+        let both: Vec<_> = calls.0.iter().filter(|call| call.text.starts_with("fsync(29</state/evidence>)")).collect();
+        assert_eq!(both.iter().map(|call| (call.begun, call.ended)).collect::<Vec<_>>(), [(0, 2)]);
+    }
 }

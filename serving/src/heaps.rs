@@ -16,7 +16,7 @@ const HEAPS: &str = "2";
 /// glibc gives threads up to eight heaps for each processor, and memory that was freed in one serves no other. A server reads from the disk
 /// on many threads, so a log that served bundles and receipts to 64 clients came to 831 MB, of which 294 were in use; its speed was the
 /// same. The library can be told only by its environment or by a call that Rust counts as unsafe.
-pub fn keep_few() {
+pub(crate) fn keep_few() {
     if cfg!(not(target_env = "gnu")) || env::var_os(SETTING).is_some() {
         return;
     }

@@ -4,8 +4,7 @@
 //! [`body`] and client ([`proxy`], [`limits`]), and makes an answer ([`response`], [`html`]); [`http_metrics`] counts connections and requests.
 //! Beside it runs the operators' listener ([`ops`]) with metrics and health. [`config`] reads configuration files and checks their values;
 //! [`address`], [`units`] and [`messages`] are the parts of them that all servers share. [`tls`] reads certificates, [`authorities`] whose
-//! to believe. [`files`] keeps connections from taking the store's file descriptors, [`rocks`] the store to its own bounds, and [`heaps`] memory
-//! from being spread over many heaps. [`program`] is
+//! to believe. [`files`] keeps connections from taking the store's file descriptors, [`rocks`] the store to its own bounds. [`program`] is
 //! the process around it, [`directory`] the lock of its data.
 //!
 //! Invariant: nothing from outside makes a server hold more than its bounds, in memory, in connections, or in time. Statuses and texts are
@@ -17,7 +16,6 @@ pub mod body;
 pub mod config;
 pub mod directory;
 pub mod files;
-pub mod heaps;
 pub mod html;
 pub mod http_metrics;
 pub mod limits;
@@ -35,3 +33,4 @@ pub mod units;
 
 mod clients;
 mod connection;
+mod heaps;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
+use crate::heaps;
 use crate::signals::told_to_stop;
 
 /// How many connections the system holds that were not accepted yet. Beyond it, it drops what a client sends to connect, who tries again a
@@ -109,8 +110,10 @@ pub async fn until_closed(mut stopping: watch::Receiver<()>) {
     while stopping.changed().await.is_ok() {}
 }
 
-/// Runs `server` until it ends; it is told when to. `name` is the program's, for messages.
+/// Runs `server` until it ends; it is told when to. `name` is the program's, for messages. The program is started again in the same process
+/// first if it has to be told how many heaps to keep, so nothing may have been done yet that must not be done twice.
 pub fn run<E, F: Future<Output = Result<(), E>>>(name: &'static str, server: impl FnOnce(Shutdown) -> F) -> Result<(), ProgramError<E>> {
+    heaps::keep_few();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ProgramError::Threads)?;
     let ended = runtime.block_on(async {
         let shutdown = Box::pin(told_to_stop(name).map_err(ProgramError::Signals)?);

@@ -9,7 +9,6 @@ use anyhow::{anyhow, bail};
 use futures_util::StreamExt;
 use reqwest::Url;
 use rustix::process::{Signal, kill_process};
-use serving::heaps;
 use serving::messages::MessagesSection;
 use serving::program::{self, Addresses};
 use serving::signals::told_to_stop;
@@ -77,7 +76,6 @@ fn fits_a_policy(name: &KeyName, url: &str) -> bool {
 }
 
 fn serve(args: cli::Serve) -> anyhow::Result<ExitCode> {
-    heaps::keep_few();
     let flags = Flags { listen: args.listen, ops_listen: args.ops_listen, policies: args.policy, bastion: args.bastion };
     let config = load_config(args.config.as_deref(), flags)?;
     config.messages.print()?;

@@ -3,7 +3,6 @@
 //! An answer with an index means that the entry is durable, in the tree, and under a signed head: the log never gives an index before.
 //! When there is no such answer in time the client is told so, and that the same entry can be sent again: it never gets a second index.
 
-use std::fmt::Write;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
@@ -16,13 +15,14 @@ use hyper::http::request::Parts;
 use serving::body::{self, Bounds};
 use serving::response::{self, Answer};
 use serving::{limits, proxy};
+use tlog::LeafIndex;
 use tlog::tiles::{Entries, MAX_ENTRY};
 use tokio::time::{Instant as Deadline, timeout_at};
 
 use super::problem::{Problem, Wait};
 use super::{Site, memory, negotiation, read};
 use crate::log::Candidate;
-use crate::queue::AddError;
+use crate::queue::{AddError, Batch};
 use crate::store::{Admits, Store};
 
 /// The most entries of a batch.
@@ -77,15 +77,13 @@ impl<S: Store> Site<S> {
             Admits::Statements => self.log.submit(self.check(entries, deadline).await?),
         };
         self.give_back(peer, &parts.headers, not_added(batch.refusals()));
-        let outcomes = timeout_at(deadline, batch).await.map(Some).unwrap_or_default();
         let mut lines = String::with_capacity(count * 12);
-        for position in 0..count {
-            // What fails in writing to a string does not happen.
-            let _ = match outcomes.as_ref().map(|outcomes| &outcomes[position]) {
-                Some(Ok(index)) => writeln!(lines, "{index}"),
-                Some(Err(error)) => writeln!(lines, "{}", Problem::from(error.clone()).name()),
-                None => writeln!(lines, "{}", Problem::SlowStore.name()),
-            };
+        for outcome in outcomes(batch, deadline).await {
+            match outcome {
+                Ok(index) => lines.push_str(&index.to_string()),
+                Err(problem) => lines.push_str(problem.name()),
+            }
+            lines.push('\n');
         }
         let mut answer = response::plain(StatusCode::OK, "text/plain; charset=utf-8", memory::held(Bytes::from(lines), memory));
         answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -143,6 +141,14 @@ impl<S: Store> Site<S> {
 /// How many were not taken in although nothing is wrong with them. Statements that are refused have cost as much work as others.
 fn not_added<'a>(refusals: impl IntoIterator<Item = &'a AddError>) -> usize {
     refusals.into_iter().filter(|error| !matches!(error, AddError::Refused(_))).count()
+}
+
+/// What is to be said of each entry of a batch by then.
+async fn outcomes(mut batch: Batch, deadline: Deadline) -> Vec<Result<LeafIndex, Problem>> {
+    match timeout_at(deadline, &mut batch).await {
+        Ok(outcomes) => outcomes.into_iter().map(|outcome| outcome.map_err(Problem::from)).collect(),
+        Err(_) => batch.into_refusals().into_iter().map(|refusal| Err(refusal.map_or(Problem::SlowStore, Problem::from))).collect(),
+    }
 }
 
 /// The entries of a batch. All or nothing: a batch that cannot be read to its end may be misread from its start.

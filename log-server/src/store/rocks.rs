@@ -12,13 +12,11 @@
 //! All numbers are big-endian, so that keys sort as their numbers do. Except for leaf hashes keys only grow, so compaction mostly moves
 //! files without rewriting them.
 //!
-//! A commit's entries go into rows of about [`ENTRY_ROW`] bytes rather than into one each: RocksDB's work is by the row. A row ends with the
-//! bundle that it is in, so that a bundle is rows one after the other.
-//!
 //! What matters about RocksDB here: a write is durable only with `set_sync`; recovery stops at the first damaged record of its
 //! write-ahead log and so can drop even synced writes, which the anchor beside the store notices; an iterator that ends may have ended
 //! on an error, so its status is always asked; ranges have explicit upper bounds.
 
+mod entries;
 mod families;
 mod ledger;
 
@@ -27,9 +25,9 @@ use std::path::Path;
 use bytes::Bytes;
 use rocksdb::{
     BottommostLevelCompaction, ColumnFamily, ColumnFamilyDescriptor, CompactOptions, DB, FlushOptions, Options, ReadOptions, WriteBatch,
-    WriteBatchIteratorCf, WriteOptions,
+    WriteOptions,
 };
-use tlog::tiles::{Entries, MalformedBundle, TileId, encode_entry};
+use tlog::tiles::TileId;
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use self::families::Families;
@@ -52,12 +50,6 @@ const META_ADMISSION: &str = "admission";
 
 /// The ledger's own row. No other of its keys is as short.
 const LEDGER_SIZE: &[u8] = b"size";
-
-/// Entries of a full bundle.
-const BUNDLE: u64 = 256;
-
-/// Where a row of entries ends: reading one entry reads its row, and RocksDB compresses about as much in one go.
-const ENTRY_ROW: usize = 16 << 10;
 
 /// How many files RocksDB keeps open. The rest of what the process may open is for connections.
 pub(crate) const MAX_OPEN_FILES: u16 = 512;
@@ -240,21 +232,6 @@ impl RocksStore {
         last
     }
 
-    /// One more than the index of the last entry.
-    fn end_of_entries(&self) -> Result<u64, StoreError> {
-        let mut rows = self.db.raw_iterator_cf(self.family(ENTRIES));
-        rows.seek_to_last();
-        let end = match rows.item() {
-            None => Ok(0),
-            Some((key, row)) => {
-                let count = Entries::new(row).take_while(Result::is_ok).count();
-                decode_u64(key, ENTRIES).map(|first| first.saturating_add(u64::try_from(count).unwrap_or(u64::MAX)))
-            }
-        };
-        rows.status()?;
-        end
-    }
-
     /// The last row of level 0, which does not stand last in its family.
     fn last_leaf_hash(&self) -> Result<u64, StoreError> {
         let mut options = ReadOptions::default();
@@ -293,27 +270,11 @@ impl Store for RocksStore {
     }
 
     fn stage(&self, first: LeafIndex, entries: &[Bytes]) -> WriteBatch {
-        let bytes: usize = entries.iter().map(|entry| entry.len() + 2).sum();
-        let mut batch = WriteBatch::with_capacity_bytes(bytes + bytes / 256 + entries.len() * 96);
-        let family = self.family(ENTRIES);
-        let (mut row, mut begins) = (Vec::with_capacity(ENTRY_ROW.min(bytes)), first.as_u64());
-        for (index, entry) in (first.as_u64()..).zip(entries) {
-            let ends = index.is_multiple_of(BUNDLE) || row.len() + entry.len() > ENTRY_ROW;
-            if ends && !row.is_empty() {
-                batch.put_cf(family, begins.to_be_bytes(), &row);
-                row.clear();
-                begins = index;
-            }
-            encode_entry(entry, &mut row).expect("whatever was admitted fits into a bundle");
-        }
-        if !row.is_empty() {
-            batch.put_cf(family, begins.to_be_bytes(), &row);
-        }
-        batch
+        self.stage_rows(first.as_u64(), entries)
     }
 
     fn staged_entries(&self, staged: &WriteBatch, visit: &mut dyn FnMut(&[u8])) {
-        staged.iterate_cf(&mut EntryRows(visit));
+        entries::visit_staged(staged, visit);
     }
 
     fn commit(&self, mut batch: WriteBatch, commit: &Commit) -> Result<(), StoreError> {
@@ -362,33 +323,7 @@ impl Store for RocksStore {
     }
 
     fn bundle(&self, first: LeafIndex, count: u16) -> Result<Vec<u8>, StoreError> {
-        let first = first.as_u64();
-        let end = first.checked_add(u64::from(count)).ok_or(Damage::MissingEntry(u64::MAX))?;
-        let mut options = ReadOptions::default();
-        // The row that has the first entry begins in the same bundle.
-        options.set_iterate_lower_bound((first - first % BUNDLE).to_be_bytes());
-        options.set_iterate_upper_bound(end.to_be_bytes());
-        let mut rows = self.db.raw_iterator_cf_opt(self.family(ENTRIES), options);
-        rows.seek_for_prev(first.to_be_bytes());
-        let (mut bytes, mut next) = (Vec::new(), first);
-        while let Some((key, row)) = rows.item() {
-            let begins = decode_u64(key, ENTRIES)?;
-            let skipped = if next == first { first.checked_sub(begins) } else { (begins == next).then_some(0) };
-            let skipped = skipped.ok_or(Damage::MissingEntry(next))?;
-            let mut entries = Entries::new(row);
-            entries.by_ref().take(usize::try_from(skipped).unwrap_or(usize::MAX)).try_for_each(malformed)?;
-            let from = row.len() - entries.rest().len();
-            while next < end
-                && let Some(entry) = entries.next()
-            {
-                malformed(entry)?;
-                next += 1;
-            }
-            bytes.extend_from_slice(&row[from..row.len() - entries.rest().len()]);
-            rows.next();
-        }
-        rows.status()?;
-        if next == end { Ok(bytes) } else { Err(Damage::MissingEntry(next).into()) }
+        self.read_rows(first.as_u64(), count)
     }
 
     fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError> {
@@ -481,21 +416,6 @@ fn present_families(dir: &Path, options: RocksOptions) -> Result<(Families, Vec<
         descriptors.push(ColumnFamilyDescriptor::new(LEDGER, families.options(LEDGER)));
     }
     Ok((families, descriptors))
-}
-
-/// Passes the entries of each row on. Where a row cannot be read, it passes fewer of them.
-struct EntryRows<'a>(&'a mut dyn FnMut(&[u8]));
-
-impl WriteBatchIteratorCf for EntryRows<'_> {
-    fn put_cf(&mut self, _family: u32, _key: &[u8], row: &[u8]) {
-        Entries::new(row).map_while(Result::ok).for_each(&mut *self.0);
-    }
-    fn delete_cf(&mut self, _family: u32, _key: &[u8]) {}
-    fn merge_cf(&mut self, _family: u32, _key: &[u8], _value: &[u8]) {}
-}
-
-fn malformed(entry: Result<&[u8], MalformedBundle>) -> Result<(), StoreError> {
-    entry.map(drop).map_err(|_| Damage::MalformedRow(ENTRIES).into())
 }
 
 fn db_options(options: RocksOptions) -> Options {
