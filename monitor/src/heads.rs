@@ -7,12 +7,14 @@
 //! |---|---|
 //! | number of the log, 0, size u64, root | a [`SeenHead`] |
 //! | number of the log, 1, text of the source | the size that this source showed last ([`Shown`]) |
-//! | number of the log, 2 | since when the log's own address shows less than was seen ([`Lag`]) |
 //!
 //! Invariant: the rows of a log are bounded, and a log cannot have an inconvenient head forgotten by signing many others. Of the heads that
 //! were followed some are dropped ([`MAX_FOLLOWED`]): each is the root of a part of the entries, which the monitor keeps, so it says nothing
 //! that the entries do not. Of those that were not, the oldest stay ([`MAX_UNSETTLED`]), and a new one replaces the newest of its source. Of those that
 //! convict the log the first stay ([`MAX_CONTRADICTING`]); they are in files as well.
+//!
+//! Invariant: how long a log leaves a head out is counted for each head by itself ([`Waits`]). A log that grows is behind somebody at nearly every
+//! moment, each time by another head, and that adds up to nothing.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -56,7 +58,6 @@ const ALL: usize = 4 * (MAX_FOLLOWED + MAX_UNSETTLED + MAX_CONTRADICTING);
 
 const SEEN: u8 = 0;
 const SHOWN: u8 = 1;
-const BEHIND: u8 = 2;
 
 /// A head that bears its log's signature, and no signature line that nobody verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +72,17 @@ pub struct SeenHead {
     pub standing: Standing,
     /// Where it was seen, and when first there. Never empty.
     pub sightings: Vec<Sighting>,
+    /// What the log has left out about it so far.
+    pub waits: Waits,
+}
+
+/// Since when a log leaves something out about one head.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waits {
+    /// When the log's own address was first looked at after the head had been seen, and showed fewer entries. `None` once it shows as many.
+    pub behind: Option<Timestamp>,
+    /// When the log, which showed as many entries, first did not serve what shows how the head stands.
+    pub withheld: Option<Timestamp>,
 }
 
 /// Where and when a head was seen.
@@ -107,15 +119,6 @@ pub struct Shown {
     pub last: Timestamp,
 }
 
-/// That the log's own address shows fewer entries than somebody has seen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lag {
-    /// What it showed last.
-    pub shown: Shown,
-    /// The largest head that was seen and is not known to be a lie.
-    pub seen: SeenHead,
-}
-
 /// What became of a head that was to be noted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Noted {
@@ -130,13 +133,16 @@ struct SeenRow {
     standing: Standing,
     seen: Vec<Sighting>,
     note: String,
+    /// Rows of before it was counted have none.
+    #[serde(default)]
+    waits: Waits,
 }
 
 impl SeenRow {
     fn into_seen(self) -> Result<SeenHead, StoreError> {
         // Its signatures were verified before it was stored.
         let head = SignedCheckpoint::parse(self.note.as_bytes()).map_err(|_| Damage::MalformedRow)?;
-        Ok(SeenHead { head: LogHead(head), standing: self.standing, sightings: self.seen })
+        Ok(SeenHead { head: LogHead(head), standing: self.standing, sightings: self.seen, waits: self.waits })
     }
 }
 
@@ -171,6 +177,17 @@ impl SeenHead {
         first(&self.sightings)
     }
 
+    /// Since when the log's own address shows fewer entries than this head has, by what it showed last. It is counted from a look at that
+    /// address after the head was seen: what was shown before says nothing, nor does an address that cannot be reached.
+    ///
+    /// A head that contradicts what was read does not count: nobody can bring both together.
+    pub fn behind(&self, shown: Shown) -> Option<Timestamp> {
+        if self.standing == Standing::Contradicts || self.head.checkpoint().size().as_u64() <= shown.size {
+            return None;
+        }
+        self.waits.behind.or_else(|| (shown.last >= self.first_seen()).then_some(shown.last))
+    }
+
     fn key(&self, log: u32) -> Vec<u8> {
         seen_key(log, self.head.checkpoint())
     }
@@ -185,12 +202,12 @@ impl Standing {
 
 /// Notes that a head was seen. Seeing it again at the same place changes nothing but [`Shown`].
 pub fn note(txn: &mut Txn<'_>, log: u32, head: &LogHead, seen_at: Timestamp, source: &Source) -> Result<Noted, StoreError> {
-    show(txn, log, head.checkpoint().size(), seen_at, source)?;
+    show(txn, log, head.checkpoint().size(), seen_at, source);
     let key = seen_key(log, head.checkpoint());
     let Some(row) = txn.get(Family::Heads, &key)? else {
         make_room(txn, log, source)?;
         let sightings = vec![Sighting { source: source.clone(), first: seen_at }];
-        put(txn, log, &SeenHead { head: head.clone(), standing: Standing::Pending, sightings });
+        put(txn, log, &SeenHead { head: head.clone(), standing: Standing::Pending, sightings, waits: Waits::default() });
         return Ok(Noted::New);
     };
     let mut seen = seen_of(&row)?;
@@ -259,44 +276,35 @@ pub fn newest(seen: &[SeenHead]) -> Option<&SeenHead> {
     followed.or_else(|| seen.iter().rev().find(own))
 }
 
-/// Whether the log's own address shows fewer entries than were seen anywhere. A head that contradicts what was read does not count: nobody
-/// can bring both together.
-pub fn lag(store: &Store, log: u32) -> Result<Option<Lag>, StoreError> {
-    let own = [prefix(log, SHOWN).as_slice(), Source::Log.to_string().as_bytes()].concat();
-    let Some(row) = store.get(Family::Heads, &own)? else { return Ok(None) };
-    let shown: Shown = decode(&row)?;
-    for (_, row) in store.scan(Family::Heads, &prefix(log, SEEN), ALL)?.iter().rev() {
-        let row: SeenRow = decode(row)?;
-        if row.standing != Standing::Contradicts {
-            let seen = row.into_seen()?;
-            let is_more = seen.head.checkpoint().size().as_u64() > shown.size;
-            return Ok(is_more.then_some(Lag { shown, seen }));
-        }
-    }
-    Ok(None)
+/// What the log's own address showed last; `None` if it was not looked at yet.
+pub fn shown_by_log(store: &Store, log: u32) -> Result<Option<Shown>, StoreError> {
+    store.get(Family::Heads, &shown_key(log, &Source::Log))?.map(|row| decode(&row)).transpose()
 }
 
-/// Since when a [`Lag`] was there, if that was written down.
-pub fn behind_since(store: &Store, log: u32) -> Result<Option<Timestamp>, StoreError> {
-    store.get(Family::Heads, &prefix(log, BEHIND))?.map(|row| decode(&row)).transpose()
-}
-
-/// Writes down since when there is a [`Lag`], or that there is none.
-pub fn set_behind_since(txn: &mut Txn<'_>, log: u32, since: Option<Timestamp>) {
-    match since {
-        Some(since) => txn.put(Family::Heads, prefix(log, BEHIND), encode(&since)),
-        None => txn.delete(Family::Heads, prefix(log, BEHIND)),
-    }
-}
-
-fn show(txn: &mut Txn<'_>, log: u32, size: TreeSize, now: Timestamp, source: &Source) -> Result<(), StoreError> {
-    // A receipt is no place that shows one head after another.
-    if matches!(source, Source::Receipt { .. }) {
-        return Ok(());
-    }
-    let key = [prefix(log, SHOWN).as_slice(), source.to_string().as_bytes()].concat();
-    txn.put(Family::Heads, key, encode(&Shown { size: size.as_u64(), last: now }));
+/// Writes down since when a head waits for the log's own address to show as many entries; does nothing if the head is not noted.
+pub fn set_behind(txn: &mut Txn<'_>, log: u32, head: &Checkpoint, behind: Option<Timestamp>) -> Result<(), StoreError> {
+    let Some(row) = txn.get(Family::Heads, &seen_key(log, head))? else { return Ok(()) };
+    let mut seen = seen_of(&row)?;
+    seen.waits.behind = behind;
+    put(txn, log, &seen);
     Ok(())
+}
+
+/// Writes down that the log did not serve what shows how a head stands, and gives since when it does not.
+pub fn withheld(txn: &mut Txn<'_>, log: u32, head: &Checkpoint, now: Timestamp) -> Result<Timestamp, StoreError> {
+    let Some(row) = txn.get(Family::Heads, &seen_key(log, head))? else { return Ok(now) };
+    let mut seen = seen_of(&row)?;
+    let since = *seen.waits.withheld.get_or_insert(now);
+    put(txn, log, &seen);
+    Ok(since)
+}
+
+/// Writes down what a source shows. [`note`] does so for every head that it is given.
+pub fn show(txn: &mut Txn<'_>, log: u32, size: TreeSize, now: Timestamp, source: &Source) {
+    // A receipt is no place that shows one head after another.
+    if !matches!(source, Source::Receipt { .. }) {
+        txn.put(Family::Heads, shown_key(log, source), encode(&Shown { size: size.as_u64(), last: now }));
+    }
 }
 
 /// Makes room for one more unsettled head, if there is none.
@@ -306,9 +314,9 @@ fn make_room(txn: &mut Txn<'_>, log: u32, source: &Source) -> Result<(), StoreEr
         return Ok(());
     }
     unsettled.sort_by_key(|(_, row)| first(&row.seen));
-    // One that continues what was read is no loss. Else the newest of this source gives way, or of all.
+    // One that continues what was read, and has not to be shown yet, is no loss. Else the newest of this source gives way, or of all.
     let of_source = |(_, row): &&(Vec<u8>, SeenRow)| row.seen.iter().any(|sighting| sighting.source == *source);
-    let continues = unsettled.iter().find(|(_, row)| row.standing == Standing::Continues);
+    let continues = unsettled.iter().find(|(_, row)| row.standing == Standing::Continues && row.waits.behind.is_none());
     let gives_way = continues.or_else(|| unsettled.iter().rev().find(of_source)).or(unsettled.last());
     if let Some((key, _)) = gives_way {
         txn.delete(Family::Heads, key.clone());
@@ -349,7 +357,7 @@ fn first(sightings: &[Sighting]) -> Timestamp {
 }
 
 fn put(txn: &mut Txn<'_>, log: u32, seen: &SeenHead) {
-    let row = SeenRow { standing: seen.standing, seen: seen.sightings.clone(), note: seen.head.0.to_string() };
+    let row = SeenRow { standing: seen.standing, seen: seen.sightings.clone(), note: seen.head.0.to_string(), waits: seen.waits };
     txn.put(Family::Heads, seen.key(log), encode(&row));
 }
 
@@ -359,6 +367,10 @@ fn seen_of(row: &[u8]) -> Result<SeenHead, StoreError> {
 
 fn seen_key(log: u32, head: &Checkpoint) -> Vec<u8> {
     [prefix(log, SEEN).as_slice(), &head.size().as_u64().to_be_bytes(), head.root().as_bytes()].concat()
+}
+
+fn shown_key(log: u32, source: &Source) -> Vec<u8> {
+    [prefix(log, SHOWN).as_slice(), source.to_string().as_bytes()].concat()
 }
 
 fn prefix(log: u32, kind: u8) -> Vec<u8> {

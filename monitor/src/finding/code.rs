@@ -57,7 +57,7 @@ kinds! {
     LOG_UNPROVEN = "log.unproven-inconsistency", Error, "The log does not show that its heads belong together",
         "Two heads that the log signed could not be brought together, because what the log serves does not prove it either way. That convicts nobody, but a log that hides a fork looks like this.";
     LOG_ROLLBACK = "log.rollback", Error, "The log shows fewer entries than before",
-        "The log serves a head with fewer entries than one that it signed before. A server that is behind looks like this, and so does a log that was put back to an older copy.";
+        "The log serves a head with fewer entries than it served before, or has served fewer, for longer than the monitor was told to accept, than one and the same head that it signed and that was seen elsewhere. A server that is behind looks like this, and so does a log that was put back to an older copy.";
     LOG_WRONG_BYTES = "log.wrong-bytes", Critical, "The log serves something else than what it signed",
         "Entries or tiles that the log serves do not hash up to the root that it signed.";
     LOG_MALFORMED_BUNDLE = "log.malformed-bundle", Error, "The log serves entries that cannot be read",
@@ -72,7 +72,7 @@ kinds! {
         "The newest cosignature, or the newest head, is older than the monitor was told to accept.";
     LOG_QUORUM = "log.quorum-lost", Error, "The log's head has too few witnesses",
         "The head is signed by the log, but not by as many witnesses as the policy asks for. Readers with that policy do not accept it.";
-    LOG_WITNESS_MISSING = "log.witness-missing", Notice, "A witness does not sign",
+    LOG_WITNESS_MISSING = "log.witness-missing", Notice, "A witness's signature is missing",
         "The log's heads have the witnesses that the policy asks for, but not this one's signature any more.";
     LOG_UNREACHABLE = "log.unreachable", Warning, "The log cannot be reached",
         "The log did not answer for longer than the monitor was told to accept.";

@@ -21,7 +21,7 @@ pub struct Section {
     pub monitors: Vec<String>,
     /// Other addresses at which logs that are followed can be read.
     pub mirrors: Vec<String>,
-    /// For how long a log may show fewer entries than somebody has seen of it.
+    /// For how long after a head was seen somewhere a log may show fewer entries at its own address.
     pub rollback_after: Span,
     /// For how long a log may leave open whether a head belongs to what it shows.
     pub unproven_after: Span,
@@ -40,7 +40,7 @@ pub struct Settings {
     pub monitors: Vec<Location>,
     /// Other addresses of logs.
     pub mirrors: Vec<Location>,
-    /// For how long a log may show fewer entries than were seen.
+    /// For how long after a head was seen a log may show fewer entries.
     pub rollback_after: Duration,
     /// For how long it may not be known how a head stands.
     pub unproven_after: Duration,

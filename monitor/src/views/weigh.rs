@@ -16,7 +16,7 @@ use crate::check::Outcome;
 use crate::config::LogSettings;
 use crate::finding::{Code, Raised};
 use crate::findings;
-use crate::heads::{self, Comparison, LogHead, Noted, SeenHead, Source, Standing};
+use crate::heads::{self, Comparison, LogHead, Noted, SeenHead, Source, Standing, Waits};
 use crate::history::History;
 use crate::logs::{self, LogState};
 use crate::store::StoreError;
@@ -40,7 +40,12 @@ impl Views {
         if matches!(noted, Noted::Known(standing) if standing != Standing::Pending) {
             return Ok(noted);
         }
-        let seen = SeenHead { head, standing: Standing::Pending, sightings: vec![heads::Sighting { source, first: now }] };
+        let seen = SeenHead {
+            head,
+            standing: Standing::Pending,
+            sightings: vec![heads::Sighting { source, first: now }],
+            waits: Waits::default(),
+        };
         if !self.weigh_by_store(log, number, &seen).await? {
             let mirror = place.filter(|_| matches!(seen.sightings[0].source, Source::Mirror(_)));
             self.weigh_by_log(log, number, &seen, mirror).await?;
@@ -67,7 +72,7 @@ impl Views {
             open -= usize::from(self.weigh_by_store(log, number, seen).await?);
         }
         self.parts.metrics.unsettled(&log.origin, open);
-        Ok(self.look_for_rollback(log, &state)?)
+        Ok(self.look_for_rollback(log, number)?)
     }
 
     /// Asks the log about heads that are still open, some at a time.
@@ -137,8 +142,12 @@ impl Views {
         let comparison = match compared {
             // Once a doubt is told, telling it again with each newer head says nothing new.
             None | Some(Comparison::Unproven(_) | Comparison::Unavailable(_)) if seen.standing == Standing::Unproven => return Ok(()),
-            Some(Comparison::Unavailable(error)) if self.is_withheld(seen, &newest, now) => Comparison::Unproven(error.to_string()),
-            None if self.is_withheld(seen, &newest, now) => Comparison::Unproven("it does not send in time what would show it".to_owned()),
+            Some(Comparison::Unavailable(error)) if self.is_withheld(number, seen, &newest, now)? => {
+                Comparison::Unproven(error.to_string())
+            }
+            None if self.is_withheld(number, seen, &newest, now)? => {
+                Comparison::Unproven("it does not send in time what would show it".to_owned())
+            }
             None => return Ok(()),
             Some(other) => other,
         };
@@ -209,10 +218,18 @@ impl Views {
         Ok(comparison)
     }
 
-    /// Whoever hides a fork can withhold the proof of it. A head that is larger than all that the log shows is no doubt but a rollback.
-    fn is_withheld(&self, seen: &SeenHead, newest: &SignedCheckpoint, now: Timestamp) -> bool {
-        let waited = Duration::try_from(now.duration_since(seen.first_seen())).unwrap_or_default();
-        seen.head.checkpoint().size() <= newest.checkpoint().size() && waited >= self.parts.settings.unproven_after
+    /// Whoever hides a fork can withhold the proof of it. A head that is larger than all that the log shows is no doubt but a rollback, and
+    /// how long it was larger does not count here.
+    fn is_withheld(&self, number: u32, seen: &SeenHead, newest: &SignedCheckpoint, now: Timestamp) -> Result<bool, StoreError> {
+        let head = seen.head.checkpoint();
+        if head.size() > newest.checkpoint().size() {
+            return Ok(false);
+        }
+        let since = match seen.waits.withheld {
+            Some(since) => since,
+            None => self.parts.store.write(|txn| heads::withheld(txn, number, head, now))?,
+        };
+        Ok(Duration::try_from(now.duration_since(since)).unwrap_or_default() >= self.parts.settings.unproven_after)
     }
 }
 
