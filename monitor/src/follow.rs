@@ -19,7 +19,7 @@ mod taking;
 mod tree;
 mod trouble;
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,6 +38,7 @@ use crate::clock::Clock;
 use crate::config::LogSettings;
 use crate::evidence::EvidenceError;
 use crate::finding::Code;
+use crate::heads;
 use crate::judge::Ready;
 use crate::logs;
 use crate::metrics::LogMetrics;
@@ -223,6 +224,7 @@ impl Follower {
             Ok(signed) => signed,
             Err(error) => return self.no_head(&error, now),
         };
+        let fetched = self.clock.now();
         self.has_answered(now);
         let Some(shown) = self.policies.verify(&signed, &mut self.conditions) else {
             self.say()?;
@@ -231,7 +233,7 @@ impl Follower {
         let before = self.intake().log.head.clone();
         let is_new = before.as_ref().is_none_or(|before| before.checkpoint() != shown.head.checkpoint());
         let standing = if is_new { self.place(&shown, before.as_ref(), now).await? } else { Placed::Continues };
-        self.judge_head(&shown, before.as_ref(), standing, now)?;
+        self.judge_head(&shown, before.as_ref(), standing, now..=fetched)?;
         match standing {
             Placed::Continues => {}
             Placed::Refused => return Ok(Look::Refused),
@@ -280,8 +282,15 @@ impl Follower {
         self.conditions.is_not(Code::LOG_UNREACHABLE, "head");
     }
 
-    /// Says what is wrong with the head, and writes it down if it is the newest.
-    fn judge_head(&mut self, shown: &Shown, before: Option<&SignedCheckpoint>, placed: Placed, now: Timestamp) -> Result<(), FollowError> {
+    /// Says what is wrong with the head, and writes it down if it is the newest. `asked` is from when it was asked for to when it was there.
+    fn judge_head(
+        &mut self,
+        shown: &Shown,
+        before: Option<&SignedCheckpoint>,
+        placed: Placed,
+        asked: RangeInclusive<Timestamp>,
+    ) -> Result<(), FollowError> {
+        let now = *asked.start();
         let size = shown.head.checkpoint().size();
         match before.map(|before| before.checkpoint().size()).filter(|before| *before > size) {
             Some(before) => {
@@ -293,7 +302,7 @@ impl Follower {
         let is_newest = placed == Placed::Continues && before.is_none_or(|before| before.checkpoint().size() <= size);
         let is_same = before.is_some_and(|before| before.checkpoint() == shown.head.checkpoint());
         let seen = if is_same { self.log().head_seen.unwrap_or(now) } else { now };
-        head::judge(&self.settings, shown, seen, now, &mut self.conditions);
+        head::judge(&self.settings, shown, seen, asked, &mut self.conditions);
         let mut missing = self.log().missing.clone();
         if shown.has_quorum {
             trouble::missing_witnesses(&self.settings, shown, &mut missing, now, &mut self.conditions);
@@ -312,7 +321,9 @@ impl Follower {
         }
         let (signed, out) = (shown.head.signed().clone(), self.conditions.take());
         let opened = self.intake_mut().note(
-            |log, _| {
+            |log, txn| {
+                // A head that is shown again after a smaller one is not noted again, and it is what the log shows now.
+                heads::show(txn, log.number, size, now, &heads::Source::Log);
                 (log.answered, log.missing) = (Some(now), missing);
                 if is_newest {
                     (log.head, log.head_seen) = (Some(signed), Some(seen));

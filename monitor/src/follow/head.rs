@@ -4,6 +4,8 @@
 //! followed even without them (unless the configuration says otherwise), since a watchdog wants to see what a log does when nobody vouches for
 //! it; that they are missing is a finding. So the cursor may rest on the log's word alone; it never rests on less, and it never goes back.
 
+use std::ops::RangeInclusive;
+
 use acta_client::source::{FetchError, SourceError};
 use jiff::Timestamp;
 use tlog::checkpoint::SignedCheckpoint;
@@ -78,16 +80,18 @@ impl Policies {
     }
 }
 
-/// What is wrong with a head's times, and with the log's size. `seen` is when this head was seen first.
-pub(crate) fn judge(settings: &LogSettings, shown: &Shown, seen: Timestamp, now: Timestamp, conditions: &mut Conditions) {
+/// What is wrong with a head's times, and with the log's size. `seen` is when this head was seen first, and `asked` from when it was asked for to
+/// when it was there: it is as old as at the one time at least, and its witnesses may have signed until the other.
+pub(crate) fn judge(settings: &LogSettings, shown: &Shown, seen: Timestamp, asked: RangeInclusive<Timestamp>, conditions: &mut Conditions) {
+    let (now, fetched) = asked.into_inner();
     let stated = shown.head.cosignatures().iter().filter_map(|cosigned| {
         let time = i64::try_from(cosigned.timestamp()?.get()).ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
         Some((cosigned.witness(), time.unwrap_or(Timestamp::MAX)))
     });
     let newest = stated.max_by_key(|(_, time)| *time);
-    match newest.as_ref().filter(|(_, time)| is_longer(now, *time, settings.future_tolerance)) {
+    match newest.as_ref().filter(|(_, time)| is_longer(fetched, *time, settings.future_tolerance)) {
         Some((witness, time)) => {
-            let text = format!("The witness {} dates its signature of the newest head {time}; here it is {now}.", Printable(*witness));
+            let text = format!("The witness {} dates its signature of the newest head {time}; here it is {fetched}.", Printable(*witness));
             conditions.is(Code::LOG_FUTURE_HEAD, "head", text);
         }
         None => conditions.is_not(Code::LOG_FUTURE_HEAD, "head"),

@@ -86,22 +86,20 @@ impl Follower {
             }
         }
         let cursor = self.log().size.as_u64();
+        let entries = cursor - range.start;
+        let went_on = entries >= SLOW || bytes >= BYTES_AT_ONCE;
+        if went_on {
+            // Whatever was not to be had before, it was not these; one failure in each of many looks is not one that lasts.
+            self.withheld = None;
+            self.conditions.is_not(Code::LOG_UNREACHABLE, "entries");
+        }
         match stop {
             None => Ok(Ok(())),
             Some(Stop::TimeUp) if cursor >= range.end => Ok(Ok(())),
-            Some(Stop::TimeUp) => Ok(Err(self.unfinished(cursor - range.start, bytes))),
+            Some(Stop::TimeUp) if went_on => Ok(Err(Look::Unfinished)),
+            Some(Stop::TimeUp) => Ok(Err(self.withheld(&format!("it served {entries} of them in {} seconds", LOOK_FOR.as_secs())))),
             Some(Stop::Failed(error)) => Ok(Err(self.not_read(&log, &error).await?)),
         }
-    }
-
-    /// The look's time is up.
-    fn unfinished(&mut self, entries: u64, bytes: usize) -> Look {
-        if entries < SLOW && bytes < BYTES_AT_ONCE {
-            return self.withheld(&format!("it served {entries} of them in {} seconds", LOOK_FOR.as_secs()));
-        }
-        self.withheld = None;
-        self.conditions.is_not(Code::LOG_UNREACHABLE, "entries");
-        Look::Unfinished
     }
 }
 

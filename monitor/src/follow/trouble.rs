@@ -77,7 +77,8 @@ fn code_of(error: &ReadError) -> Option<Code> {
     }
 }
 
-/// Notes which of those that the policy knows have not signed a head that has enough others.
+/// Notes which of those that the policy knows have not signed a head that has enough others. A witness may have signed every one of them soon
+/// after it was shown, if the log grows fast, so no more is said than what the heads lack.
 pub(super) fn missing_witnesses(
     settings: &LogSettings,
     shown: &Shown,
@@ -95,7 +96,7 @@ pub(super) fn missing_witnesses(
         }
         let since = before.get(&name).copied().unwrap_or(now);
         if settings.witness_after.is_zero() || is_longer(since, now, settings.witness_after) {
-            let text = format!("The witness {name} has not signed the log's heads since {since}.");
+            let text = format!("No head that the log showed since {since} had the signature of the witness {name}.");
             let mut raised = Raised::new(Code::LOG_WITNESS_MISSING, &name, &name, text);
             raised.group.clone_from(&name);
             conditions.raise(raised);
