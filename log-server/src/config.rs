@@ -23,8 +23,11 @@ use crate::admission::{AdmissionOptions, QuotaLimits};
 use crate::gather::GatherOptions;
 use crate::log::Options;
 use crate::queue::QueueLimits;
+use crate::store::RocksOptions;
 
-pub use file::{AdmissionSection, CacheSection, File, HttpSection, LimitsSection, LogSection, OpsSection, QueueSection, WitnessesSection};
+pub use file::{
+    AdmissionSection, CacheSection, File, HttpSection, LimitsSection, LogSection, OpsSection, QueueSection, StoreSection, WitnessesSection,
+};
 
 /// What the command line changes in the file.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +50,8 @@ pub struct Config {
     pub ops: Ops,
     /// The bounds of queue and cache.
     pub log: Options,
+    /// The store's memory.
+    pub store: RocksOptions,
     /// The policy file, if not the one in the data directory.
     pub policy: Option<PathBuf>,
     /// How the policy's witnesses are asked.
@@ -139,6 +144,12 @@ const MAX_WITNESS_SECONDS: u64 = 3600;
 /// The largest entry, for which the queue must have room when it is empty.
 const MIN_QUEUE: u64 = 64 << 10;
 
+/// Below this the store finds hardly anything in memory.
+const MIN_STORE_CACHE: u64 = 1 << 20;
+
+/// Below this leaf hashes are written to files of a few hundred.
+const MIN_WRITE_BUFFER: u64 = 64 << 10;
+
 /// The largest batch.
 const MIN_BODY_MEMORY: u64 = 8 << 20;
 
@@ -171,9 +182,12 @@ impl File {
             },
         };
         self.messages.check()?;
-        let min_free_disk = self.log.min_free_disk.0;
-        let witnesses = self.witnesses()?;
-        Ok(Config { http, ops, log, policy: flags.policy.or(path(self.log.policy)), witnesses, min_free_disk, messages: self.messages })
+        let store = RocksOptions {
+            block_cache_bytes: size("store.cache", self.store.cache, MIN_STORE_CACHE)?,
+            write_buffer_bytes: size("store.write_buffer", self.store.write_buffer, MIN_WRITE_BUFFER)?,
+        };
+        let (witnesses, policy) = (self.witnesses()?, flags.policy.or(path(self.log.policy)));
+        Ok(Config { http, ops, log, store, policy, witnesses, min_free_disk: self.log.min_free_disk.0, messages: self.messages })
     }
 
     fn witnesses(&self) -> Result<Witnesses, ConfigError> {

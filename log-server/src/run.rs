@@ -24,7 +24,7 @@ use crate::open::{Claim, OpenError, claim};
 use crate::ops::LogOperations;
 use crate::sequencer::SequencerError;
 use crate::startup::StartupError;
-use crate::store::{Admits, MAX_OPEN_FILES, RocksOptions, RocksStore, Store};
+use crate::store::{Admits, MAX_OPEN_FILES, RocksStore, Store};
 use crate::tree_head::{TreeHeadKeyError, TreeHeads};
 use crate::{disk, http};
 
@@ -140,7 +140,7 @@ pub async fn run(
 
 /// Steps 1 to 5 of [`crate::startup`], and the policy. The sixth goes on while the log is read.
 fn start(dir: &DataDir, config: &Config, registry: &Registry, metrics: &Arc<Metrics>) -> Result<(Log<RocksStore>, WriteSide), RunError> {
-    let Claim { lock, store, head, anchor, anchored, .. } = claim(dir, RocksOptions::default())?;
+    let Claim { lock, store, head, anchor, anchored, .. } = claim(dir, config.store)?;
     let key = keyfile::load_at(&dir.key(), &dir.verifier_key()).map_err(OpenError::from)?;
     let path = config.policy.clone().unwrap_or_else(|| dir.policy());
     let text = std::fs::read(&path).map_err(|error| RunError::ReadPolicy(path.clone(), error))?;

@@ -28,7 +28,7 @@ use tlog::tiles::{TileId, parse_bundle};
 use tlog::{Hash, LeafIndex, TreeSize};
 
 /// The version of the store's format; a store of another version is refused, never guessed at.
-pub const FORMAT_VERSION: u32 = 3;
+pub const FORMAT_VERSION: u32 = 4;
 
 /// Drawn at random when a log is created: two logs that share a name and key by mistake still differ in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,6 +173,14 @@ pub enum Damage {
     /// A row that describes the log itself is missing.
     #[error("the row `{0}` that describes the log is missing")]
     MissingMeta(&'static str),
+    /// The index of leaf hashes is of a longer tree.
+    #[error("the index of leaf hashes reaches to {mark} entries, the tree to {size}")]
+    IndexBeyond {
+        /// How many entries the index knows.
+        mark: u64,
+        /// The tree's size.
+        size: TreeSize,
+    },
     /// The ledger is gone, because replacing it was cut short.
     #[error("the ledger, which says who may issue what, is missing; `acta-log rebuild-ledger --dir DIR` makes it again")]
     MissingLedger,

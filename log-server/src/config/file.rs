@@ -29,6 +29,8 @@ pub struct File {
     pub admission: AdmissionSection,
     /// Memory for what is read often.
     pub cache: CacheSection,
+    /// The store's memory.
+    pub store: StoreSection,
     /// The log itself.
     pub log: LogSection,
     /// How the policy's witnesses are asked.
@@ -133,6 +135,16 @@ pub struct CacheSection {
     pub checkpoint_max_age: Span,
 }
 
+/// `[store]`
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct StoreSection {
+    /// What is read often.
+    pub cache: ByteSize,
+    /// What was written lately.
+    pub write_buffer: ByteSize,
+}
+
 /// `[log]`
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -217,6 +229,12 @@ impl Default for CacheSection {
             ledger: ByteSize::mebibytes(32),
             checkpoint_max_age: Span::seconds(1),
         }
+    }
+}
+
+impl Default for StoreSection {
+    fn default() -> Self {
+        StoreSection { cache: ByteSize::mebibytes(64), write_buffer: ByteSize::mebibytes(64) }
     }
 }
 

@@ -54,7 +54,7 @@ impl Reopen for OnDisk {
 }
 
 /// Commits entries up to `to`; returns the edge after them.
-fn commit<S: Store>(store: &S, edge: Appender, to: u64, publish: bool) -> Appender {
+pub(super) fn commit<S: Store>(store: &S, edge: Appender, to: u64, publish: bool) -> Appender {
     commit_with(store, edge, to, publish, None)
 }
 

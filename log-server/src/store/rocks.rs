@@ -5,12 +5,12 @@
 //! | `meta` | name | format version, identity, tree state |
 //! | `entries` | index of the first, u64 | entries that follow each other, as a bundle has them |
 //! | `tiles` | level u8, tile number u64, first offset u8 | the hashes that one commit added to that tile |
-//! | `leaves` | leaf hash | index, u64 |
+//! | `leaves` | leaf hash, and a mark | index, u64 |
 //! | `heads` | tree size u64 | each published head, with the cosignatures gathered |
 //! | `ledger` | as the crate `decision` has it, and `size` | what the entries say of issuers and decisions; up to which tree size |
 //!
-//! All numbers are big-endian, so that keys sort as their numbers do. Except for leaf hashes keys only grow, so compaction mostly moves
-//! files without rewriting them.
+//! All numbers are big-endian, so that keys sort as their numbers do. Except for leaf hashes, which are written apart ([`leaves`]), keys only
+//! grow, so compaction mostly moves files without rewriting them.
 //!
 //! What matters about RocksDB here: a write is durable only with `set_sync`; recovery stops at the first damaged record of its
 //! write-ahead log and so can drop even synced writes, which the anchor beside the store notices; an iterator that ends may have ended
@@ -18,6 +18,7 @@
 
 mod entries;
 mod families;
+mod leaves;
 mod ledger;
 
 use std::path::Path;
@@ -31,7 +32,7 @@ use tlog::tiles::TileId;
 use tlog::{Hash, LeafIndex, TreeSize};
 
 use self::families::Families;
-use super::order;
+use self::leaves::Recent;
 use super::{Admits, Commit, Damage, Extent, FORMAT_VERSION, Identity, LogId, Store, StoreError, TileRow, TreeState};
 
 const META: &str = "meta";
@@ -59,7 +60,7 @@ pub(crate) const MAX_OPEN_FILES: u16 = 512;
 pub struct RocksOptions {
     /// Bytes of uncompressed table blocks, filters and indexes kept in memory.
     pub block_cache_bytes: usize,
-    /// Bytes of recent writes kept in memory before they are written as table files.
+    /// Bytes of recent writes kept in memory before they are written as table files. As many again at most are taken by recent leaf hashes.
     pub write_buffer_bytes: usize,
 }
 
@@ -73,6 +74,7 @@ impl Default for RocksOptions {
 pub struct RocksStore {
     db: DB,
     families: Families,
+    recent: Recent,
 }
 
 impl std::fmt::Debug for RocksStore {
@@ -91,7 +93,8 @@ impl RocksStore {
         let families = Families::new(options);
         let mut descriptors = families.descriptors();
         descriptors.push(ColumnFamilyDescriptor::new(LEDGER, families.options(LEDGER)));
-        let store = RocksStore { db: DB::open_cf_descriptors(&db_options, dir, descriptors)?, families };
+        let db = DB::open_cf_descriptors(&db_options, dir, descriptors)?;
+        let store = RocksStore { db, families, recent: Recent::within(options.write_buffer_bytes) };
         let mut batch = WriteBatch::default();
         let meta = store.family(META);
         batch.put_cf(meta, META_FORMAT, FORMAT_VERSION.to_be_bytes());
@@ -112,7 +115,10 @@ impl RocksStore {
     pub fn open_read_only(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
         let (families, descriptors) = present_families(dir, options)?;
         let db = DB::open_cf_descriptors_read_only(&db_options(options), dir, descriptors, false)?;
-        RocksStore { db, families }.of_this_format()
+        let mut store = RocksStore { db, families, recent: Recent::within(options.write_buffer_bytes) }.of_this_format()?;
+        // Whoever only looks is to see what there is, and to find what is wrong with it.
+        drop(store.recall_leaves());
+        Ok(store)
     }
 
     /// Opens the store of an existing log; never creates one.
@@ -122,8 +128,9 @@ impl RocksStore {
     pub fn open(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
         let (families, descriptors) = present_families(dir, options)?;
         let db = DB::open_cf_descriptors(&db_options(options), dir, descriptors)?;
-        let store = RocksStore { db, families }.of_this_format()?;
+        let mut store = RocksStore { db, families, recent: Recent::within(options.write_buffer_bytes) }.of_this_format()?;
         store.settle()?;
+        store.recall_leaves()?;
         Ok(store)
     }
 
@@ -279,12 +286,7 @@ impl Store for RocksStore {
 
     fn commit(&self, mut batch: WriteBatch, commit: &Commit) -> Result<(), StoreError> {
         let first = commit.tree.size.as_u64() - u64::try_from(commit.leaves.len()).expect("a batch is far smaller than 2^64");
-        let mut leaves: Vec<(&Hash, u64)> = commit.leaves.iter().zip(first..).collect();
-        leaves.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
-        let family = self.family(LEAVES);
-        for (leaf, index) in leaves {
-            batch.put_cf(family, leaf.as_bytes(), index.to_be_bytes());
-        }
+        self.make_room(first, commit.leaves.len())?;
         let tiles = self.family(TILES);
         for row in &commit.tiles {
             batch.put_cf(tiles, encode_tile_key(row.level, row.number, row.offset), encode_hashes(row));
@@ -299,7 +301,9 @@ impl Store for RocksStore {
             batch.put_cf(ledger, LEDGER_SIZE, commit.tree.size.as_u64().to_be_bytes());
         }
         self.write(batch)?;
-        self.check_background()
+        self.check_background()?;
+        self.recent.keep(first, &commit.leaves);
+        Ok(())
     }
 
     fn publish(&self, size: TreeSize, head: &Bytes) -> Result<(), StoreError> {
@@ -310,16 +314,7 @@ impl Store for RocksStore {
     }
 
     fn find_leaves(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {
-        let mut sorted: Vec<(&Hash, usize)> = leaves.iter().zip(0..).collect();
-        sorted.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
-        let rows = self.db.batched_multi_get_cf(self.family(LEAVES), sorted.iter().map(|(leaf, _)| leaf.as_bytes()), true);
-        let mut found = vec![None; leaves.len()];
-        for (row, (_, position)) in rows.into_iter().zip(sorted) {
-            if let Some(index) = row? {
-                found[position] = Some(LeafIndex::new(decode_u64(&index, LEAVES)?));
-            }
-        }
-        Ok(found)
+        self.look_leaves_up(leaves)
     }
 
     fn bundle(&self, first: LeafIndex, count: u16) -> Result<Vec<u8>, StoreError> {
@@ -365,12 +360,7 @@ impl Store for RocksStore {
     }
 
     fn count_leaves(&self) -> Result<u64, StoreError> {
-        let mut count = 0;
-        self.scan(LEAVES, Vec::new(), vec![0xff; Hash::LEN + 1], |_, _| {
-            count += 1;
-            Ok(true)
-        })?;
-        Ok(count)
+        self.count_all_leaves()
     }
 
     fn count_hashes(&self) -> Result<Vec<u64>, StoreError> {

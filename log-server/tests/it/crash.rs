@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use log_server::data_dir::DataDir;
 use log_server::store::{RocksOptions, RocksStore, Store};
-use tlog::LeafIndex;
+use tlog::{Hash, LeafIndex};
 
 use crate::process::{Connection, Server, good, init};
 use crate::world::{admitted, decision, init_statements, ledger, planning, registered, signed};
@@ -73,7 +73,9 @@ fn check(dir: &Path, acknowledged: &Acknowledged) {
     assert!(report.contains("the log is whole"), "{report}");
     let store = RocksStore::open(&DataDir::new(dir).db(), RocksOptions::default()).unwrap();
     for (entry, index) in acknowledged.lock().unwrap().iter() {
-        assert_eq!(store.entries(LeafIndex::new(*index), 1).unwrap()[0], entry, "at index {index}");
+        let index = LeafIndex::new(*index);
+        assert_eq!(store.entries(index, 1).unwrap()[0], entry, "at index {index}");
+        assert_eq!(store.find_leaves(&[Hash::leaf(entry)]).unwrap(), [Some(index)], "it would be taken in again");
     }
 }
 
@@ -104,6 +106,9 @@ fn crash_again_and_again(dir: &Path, usually: u64, make: fn(u64) -> Vec<u8>) {
     let crashes: u64 = std::env::var("ACTA_CRASHES").map_or(usually, |count| count.parse().unwrap());
     let mut random = Random::seeded();
     let (next, acknowledged) = (AtomicU64::new(0), Mutex::new(HashMap::new()));
+    // so that leaf hashes are on their way from memory into a file when it is killed
+    let config = dir.with_extension("toml");
+    std::fs::write(&config, "[store]\nwrite_buffer = \"64 KiB\"").unwrap();
     let (mut published, mut killed_in_recovery) = (0, 0);
     for crash in 0..crashes {
         // recovery itself is killed, several times over, before it may come to its end
@@ -111,7 +116,7 @@ fn crash_again_and_again(dir: &Path, usually: u64, make: fn(u64) -> Vec<u8>) {
             let listened = Server::start_and_kill(dir, Duration::from_micros(random.below(60_000)));
             killed_in_recovery += u64::from(!listened);
         }
-        let mut server = Server::start(dir, &[]);
+        let mut server = Server::start(dir, &["--config", config.to_str().unwrap()]);
         let head = server.connect().get("/checkpoint").unwrap();
         let size: u64 = head.text().lines().nth(1).unwrap().parse().unwrap();
         let highest = acknowledged.lock().unwrap().values().max().map_or(0, |index| index + 1);

@@ -35,7 +35,7 @@ impl RocksStore {
     /// Puts entries into rows, from this index on.
     pub(super) fn stage_rows(&self, first: u64, entries: &[Bytes]) -> WriteBatch {
         let bytes: usize = entries.iter().map(|entry| entry.len() + 2).sum();
-        let mut batch = WriteBatch::with_capacity_bytes(bytes + bytes / 256 + entries.len() * 96);
+        let mut batch = WriteBatch::with_capacity_bytes(bytes + bytes / 256 + entries.len() * 40);
         let family = self.family(ENTRIES);
         let (mut row, mut begins) = (Vec::with_capacity(ROW.min(bytes)), first);
         for (index, entry) in (first..).zip(entries) {

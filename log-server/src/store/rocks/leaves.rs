@@ -1,0 +1,237 @@
+//! The index of leaf hashes: which entry has which. It is what finds an entry that the log has already.
+//!
+//! It says nothing that the tiles do not say, and its keys come in no order, which is dear: written with each commit it would cost more than
+//! all the rest of it. So it is kept beside the commits. The family has the leaf hashes of all entries below a *mark*, which is a row of the
+//! family; those from the mark on are in memory. When these are many, a thread sorts them into a table file, which ends with the mark behind
+//! them, and the store takes the file in.
+//!
+//! **Invariant.** The leaf hash of every committed entry is in the family or in memory, at any moment and after any crash. Memory forgets
+//! only what the family has. The family gets rows and their mark as one file, whole or not at all, and no file has a leaf hash of an entry
+//! that is not committed. And opening the store reads back into memory, from the tiles, all from the mark on.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::thread::JoinHandle;
+
+use rocksdb::{IngestExternalFileOptions, Options, SstFileWriter};
+use tlog::{Hash, LeafIndex};
+
+use super::{LEAVES, RocksStore, TILES, decode_tile_key, decode_u64, encode_tile_key};
+use crate::store::order;
+use crate::store::{Damage, Store, StoreError};
+
+/// The mark's key. It is longer than a hash, and behind all of them.
+const MARK: [u8; Hash::LEN + 1] = [0xff; Hash::LEN + 1];
+
+/// The table file that is being made.
+const TABLE: &str = "leaves.table";
+
+/// Leaf hashes with their indexes. The hasher is seeded at random, so that nobody can choose entries that all fall into one place.
+type Leaves = HashMap<Hash, u64, foldhash::fast::RandomState>;
+
+/// The newest leaf hashes, which the family does not have yet.
+pub(super) struct Recent {
+    leaves: RwLock<InMemory>,
+    /// How many of them are kept before they are written.
+    limit: usize,
+}
+
+#[derive(Default)]
+struct InMemory {
+    newest: Leaves,
+    /// Those that are on their way into the family.
+    leaving: Arc<Leaves>,
+    writing: Option<Writing>,
+}
+
+/// The thread that writes a table file.
+struct Writing(Option<JoinHandle<Result<(), rocksdb::Error>>>);
+
+impl Writing {
+    fn is_finished(&self) -> bool {
+        self.0.as_ref().is_none_or(JoinHandle::is_finished)
+    }
+
+    fn result(mut self) -> Result<(), StoreError> {
+        match self.0.take().map(JoinHandle::join) {
+            None | Some(Ok(Ok(()))) => Ok(()),
+            Some(Ok(Err(error))) => Err(error.into()),
+            Some(Err(_)) => Err(StoreError::Background),
+        }
+    }
+}
+
+impl Drop for Writing {
+    /// Whoever opens the store next may write a file of the same name.
+    fn drop(&mut self) {
+        drop(self.0.take().map(JoinHandle::join));
+    }
+}
+
+impl Recent {
+    /// None yet, and room for them in a third of so many bytes.
+    pub(super) fn within(bytes: usize) -> Self {
+        // A map has a power of two of slots, of which it fills seven eighths, and a byte beside each.
+        let slots = (bytes / 3 / (size_of::<(Hash, u64)>() + 1)).max(16);
+        Recent { leaves: RwLock::default(), limit: (1 << slots.ilog2()) / 8 * 7 }
+    }
+
+    fn read(&self) -> RwLockReadGuard<'_, InMemory> {
+        self.leaves.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, InMemory> {
+        self.leaves.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps the leaf hashes of entries that were committed, from this index on.
+    pub(super) fn keep(&self, first: u64, leaves: &[Hash]) {
+        let mut recent = self.write();
+        if recent.newest.is_empty() {
+            recent.newest.reserve(self.limit.max(leaves.len()));
+        }
+        recent.newest.extend(leaves.iter().copied().zip(first..));
+    }
+}
+
+impl RocksStore {
+    /// Sees to it that memory has room for leaf hashes of so many entries more, the first of them with this index. Nothing of them may be
+    /// committed yet.
+    pub(super) fn make_room(&self, first: u64, count: usize) -> Result<(), StoreError> {
+        let recent = self.recent.read();
+        let full = !recent.newest.is_empty() && recent.newest.len() + count > self.recent.limit;
+        let written = recent.writing.as_ref().is_some_and(Writing::is_finished);
+        drop(recent);
+        if full || written {
+            self.take_in_written()?;
+        }
+        if full {
+            self.start_writing(first);
+        }
+        Ok(())
+    }
+
+    /// Waits for the table file that is being made, if one is, and takes it in.
+    fn take_in_written(&self) -> Result<(), StoreError> {
+        let Some(writing) = self.recent.write().writing.take() else { return Ok(()) };
+        writing.result()?;
+        let mut options = IngestExternalFileOptions::default();
+        options.set_move_files(true);
+        self.db.ingest_external_file_cf_opts(self.family(LEAVES), &options, vec![self.table()])?;
+        // Only now, so that whoever looks into memory first and into the family then finds each of them.
+        self.recent.write().leaving = Arc::default();
+        Ok(())
+    }
+
+    /// Starts to write all that is in memory, which is what the family does not have of the entries below `mark`.
+    fn start_writing(&self, mark: u64) {
+        let mut recent = self.recent.write();
+        let leaving = Arc::new(std::mem::take(&mut recent.newest));
+        let (leaves, options, path) = (Arc::clone(&leaving), self.families.options(LEAVES), self.table());
+        let thread = std::thread::Builder::new().name("leaf hashes".into()).spawn(move || write_table(&leaves, mark, &options, &path));
+        recent.leaving = leaving;
+        recent.writing = Some(Writing(Some(thread.expect("a thread can be started"))));
+    }
+
+    fn table(&self) -> PathBuf {
+        // Within the store's directory, so that taking it in moves it. RocksDB leaves files alone whose names are not its own; what
+        // a crash leaves is written over the next time.
+        self.db.path().join(TABLE)
+    }
+
+    /// Reads into memory the leaf hashes that the family does not have. What does not fit together is an error, and the rest is read.
+    pub(super) fn recall_leaves(&mut self) -> Result<(), StoreError> {
+        let size = self.tree()?.size;
+        let mark = self.mark()?;
+        if mark > size.as_u64() {
+            return Err(Damage::IndexBeyond { mark, size }.into());
+        }
+        let mut damage = None;
+        let mut next = mark;
+        let mut leaves = Leaves::default();
+        leaves.reserve(usize::try_from(size.as_u64() - mark).unwrap_or(0).min(2 * self.recent.limit));
+        self.scan(TILES, encode_tile_key(0, mark / 256, 0).to_vec(), vec![1], |key, row| {
+            let Some((_, number, offset)) = decode_tile_key(key).filter(|_| row.len().is_multiple_of(Hash::LEN)) else {
+                damage.get_or_insert(Damage::MalformedRow(TILES));
+                return Ok(true);
+            };
+            let first = number.saturating_mul(256).saturating_add(offset.into());
+            if first > next {
+                damage.get_or_insert(broken_at(next));
+            }
+            for (hash, index) in row.chunks_exact(Hash::LEN).zip(first..).filter(|(_, index)| *index >= mark) {
+                leaves.entry(Hash::try_from(hash).map_err(|_| Damage::MalformedRow(TILES))?).or_insert(index);
+                next = next.max(index + 1);
+            }
+            Ok(next < size.as_u64())
+        })?;
+        *self.recent.write() = InMemory { newest: leaves, ..InMemory::default() };
+        match damage.or((next < size.as_u64()).then(|| broken_at(next))) {
+            Some(damage) => Err(damage.into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Up to which entry the family has leaf hashes.
+    pub(super) fn mark(&self) -> Result<u64, StoreError> {
+        self.db.get_cf(self.family(LEAVES), MARK)?.map_or(Ok(0), |mark| decode_u64(&mark, LEAVES))
+    }
+
+    pub(super) fn look_leaves_up(&self, leaves: &[Hash]) -> Result<Vec<Option<LeafIndex>>, StoreError> {
+        let mut found = vec![None; leaves.len()];
+        let mut elsewhere: Vec<(&Hash, usize)> = Vec::with_capacity(leaves.len());
+        let recent = self.recent.read();
+        for (leaf, position) in leaves.iter().zip(0..) {
+            match recent.newest.get(leaf).or_else(|| recent.leaving.get(leaf)) {
+                Some(index) => found[position] = Some(LeafIndex::new(*index)),
+                None => elsewhere.push((leaf, position)),
+            }
+        }
+        drop(recent);
+        elsewhere.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
+        let rows = self.db.batched_multi_get_cf(self.family(LEAVES), elsewhere.iter().map(|(leaf, _)| leaf.as_bytes()), true);
+        for (row, (_, position)) in rows.into_iter().zip(elsewhere) {
+            if let Some(index) = row? {
+                found[position] = Some(LeafIndex::new(decode_u64(&index, LEAVES)?));
+            }
+        }
+        Ok(found)
+    }
+
+    pub(super) fn count_all_leaves(&self) -> Result<u64, StoreError> {
+        let recent = self.recent.read();
+        let mut count = u64::try_from(recent.newest.len() + recent.leaving.len()).unwrap_or(u64::MAX);
+        drop(recent);
+        self.scan(LEAVES, Vec::new(), MARK.to_vec(), |_, _| {
+            count += 1;
+            Ok(true)
+        })?;
+        Ok(count)
+    }
+}
+
+/// A table file of these leaf hashes and the mark, synced.
+fn write_table(leaves: &Leaves, mark: u64, options: &Options, path: &Path) -> Result<(), rocksdb::Error> {
+    let mut sorted: Vec<(Hash, u64)> = leaves.iter().map(|(leaf, index)| (*leaf, *index)).collect();
+    sorted.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
+    let mut table = SstFileWriter::create(options);
+    table.open(path)?;
+    sorted.iter().try_for_each(|(leaf, index)| table.put(leaf.as_bytes(), index.to_be_bytes()))?;
+    table.put(MARK, mark.to_be_bytes())?;
+    table.finish()?;
+    // The writer of table files asks the system to forget what it writes; but this is read soon. No harm is done where this fails.
+    if let Ok(file) = File::open(path) {
+        let _ = rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::WillNeed);
+    }
+    Ok(())
+}
+
+/// The tile of level 0 that has no leaf hash at this index.
+fn broken_at(index: u64) -> Damage {
+    Damage::BrokenTile { level: 0, number: index / 256, position: u16::try_from(index % 256).unwrap_or(u16::MAX) }
+}
+
+#[cfg(test)]
+mod tests;
