@@ -145,6 +145,11 @@ pub enum StoreError {
     /// RocksDB could not write in the background.
     #[error("the store could not write its files in the background. See the disk's health and free space, then start acta-log again")]
     Background,
+    /// The index of leaf hashes could not be written.
+    #[error(
+        "the index of leaf hashes could not be written: {0}. See the disk's health and the rights in DIR/db, then start acta-log again"
+    )]
+    Index(std::io::Error),
     /// A fault that a test asked for.
     #[error("a fault was injected")]
     Injected,

@@ -72,9 +72,10 @@ impl Default for RocksOptions {
 
 /// A log's rows in a RocksDB directory. One process at a time; [`crate::data_dir`] sees to that.
 pub struct RocksStore {
+    /// First, so that nothing writes into the directory any more when the database is closed and another process may open it.
+    recent: Recent,
     db: DB,
     families: Families,
-    recent: Recent,
 }
 
 impl std::fmt::Debug for RocksStore {

@@ -10,7 +10,8 @@
 //! that is not committed. And opening the store reads back into memory, from the tiles, all from the mark on.
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::thread::JoinHandle;
@@ -47,7 +48,7 @@ struct InMemory {
 }
 
 /// The thread that writes a table file.
-struct Writing(Option<JoinHandle<Result<(), rocksdb::Error>>>);
+struct Writing(Option<JoinHandle<Result<(), StoreError>>>);
 
 impl Writing {
     fn is_finished(&self) -> bool {
@@ -57,7 +58,7 @@ impl Writing {
     fn result(mut self) -> Result<(), StoreError> {
         match self.0.take().map(JoinHandle::join) {
             None | Some(Ok(Ok(()))) => Ok(()),
-            Some(Ok(Err(error))) => Err(error.into()),
+            Some(Ok(Err(error))) => Err(error),
             Some(Err(_)) => Err(StoreError::Background),
         }
     }
@@ -107,15 +108,17 @@ impl RocksStore {
         if full || written {
             self.take_in_written()?;
         }
-        if full {
-            self.start_writing(first);
-        }
-        Ok(())
+        if full { self.start_writing(first) } else { Ok(()) }
     }
 
     /// Waits for the table file that is being made, if one is, and takes it in.
     fn take_in_written(&self) -> Result<(), StoreError> {
-        let Some(writing) = self.recent.write().writing.take() else { return Ok(()) };
+        let mut recent = self.recent.write();
+        let Some(writing) = recent.writing.take() else {
+            // Where this failed before, some are on their way for ever. A mark beyond them would be a lie.
+            return if recent.leaving.is_empty() { Ok(()) } else { Err(StoreError::Background) };
+        };
+        drop(recent);
         writing.result()?;
         let mut options = IngestExternalFileOptions::default();
         options.set_move_files(true);
@@ -126,18 +129,18 @@ impl RocksStore {
     }
 
     /// Starts to write all that is in memory, which is what the family does not have of the entries below `mark`.
-    fn start_writing(&self, mark: u64) {
+    fn start_writing(&self, mark: u64) -> Result<(), StoreError> {
         let mut recent = self.recent.write();
-        let leaving = Arc::new(std::mem::take(&mut recent.newest));
-        let (leaves, options, path) = (Arc::clone(&leaving), self.families.options(LEAVES), self.table());
+        recent.leaving = Arc::new(std::mem::take(&mut recent.newest));
+        let (leaves, options, path) = (Arc::clone(&recent.leaving), self.families.options(LEAVES), self.table());
         let thread = std::thread::Builder::new().name("leaf hashes".into()).spawn(move || write_table(&leaves, mark, &options, &path));
-        recent.leaving = leaving;
-        recent.writing = Some(Writing(Some(thread.expect("a thread can be started"))));
+        recent.writing = Some(Writing(Some(thread.map_err(StoreError::Index)?)));
+        Ok(())
     }
 
     fn table(&self) -> PathBuf {
         // Within the store's directory, so that taking it in moves it. RocksDB leaves files alone whose names are not its own; what
-        // a crash leaves is written over the next time.
+        // a crash leaves is removed the next time.
         self.db.path().join(TABLE)
     }
 
@@ -213,7 +216,13 @@ impl RocksStore {
 }
 
 /// A table file of these leaf hashes and the mark, synced.
-fn write_table(leaves: &Leaves, mark: u64, options: &Options, path: &Path) -> Result<(), rocksdb::Error> {
+fn write_table(leaves: &Leaves, mark: u64, options: &Options, path: &Path) -> Result<(), StoreError> {
+    // What is there may be the store's own by now: taking a file in gives it a second name and then removes this one, and a crash in
+    // between leaves it both. Written over, it would be lost under its other name.
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::Index(error)),
+        _ => {}
+    }
     let mut sorted: Vec<(Hash, u64)> = leaves.iter().map(|(leaf, index)| (*leaf, *index)).collect();
     sorted.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
     let mut table = SstFileWriter::create(options);

@@ -90,6 +90,27 @@ fn every_leaf_hash_is_found_wherever_it_is_and_whatever_happened_between() {
     }
 }
 
+/// Taking a file in gives it a second name and then removes the first. What is killed in between leaves both.
+#[test]
+fn a_file_that_was_taken_in_and_kept_its_first_name_is_not_written_over() {
+    let dir = closed_store(1000);
+    let db = dir.path().join("db");
+    let store = open(&db).unwrap();
+    let taken_in = store.db.live_files().unwrap().into_iter().find(|file| file.column_family_name == LEAVES).unwrap();
+    // a table that was made and not taken in
+    drop(std::fs::remove_file(db.join(TABLE)));
+    std::fs::hard_link(db.join(taken_in.name.trim_start_matches('/')), db.join(TABLE)).unwrap();
+    let mut edge = Appender::new();
+    for index in 0..1000 {
+        edge.append(leaf(index), |_, _| ()).unwrap();
+    }
+    for to in (1100..=2000).step_by(100) {
+        edge = commit(&store, edge, to, true);
+    }
+    drop(store);
+    check(&open(&db).unwrap(), 2000);
+}
+
 #[test]
 fn memory_forgets_what_the_family_has_and_is_filled_again_with_what_it_does_not() {
     let dir = closed_store(1000);
@@ -144,11 +165,12 @@ fn a_table_that_cannot_be_written_ends_it_before_anything_is_committed() {
     std::fs::create_dir(db.join(TABLE)).unwrap();
     let mut edge = commit(&store, Appender::new(), 400, true);
     edge = commit(&store, edge, 800, true);
-    let failed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| commit(&store, edge, 1200, true)));
-    assert!(failed.is_err(), "the commit that needed the room failed");
+    let fails = || std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| commit(&store, edge.clone(), 1200, true))).is_err();
+    assert!(fails(), "the commit that needs the room");
+    std::fs::remove_dir(db.join(TABLE)).unwrap();
+    assert!(fails(), "and each after it, whose mark would be beyond what was never written");
     assert_eq!(store.tree().unwrap().size.as_u64(), 800);
     drop(store);
-    std::fs::remove_dir(db.join(TABLE)).unwrap();
     check(&open(&db).unwrap(), 800);
 }
 
