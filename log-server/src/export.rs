@@ -69,8 +69,7 @@ pub fn export<S: Store>(
         progress(bundle.first_index().as_u64() + u64::from(bundle.width()), size.as_u64());
     }
     for tile in tiles_of(size) {
-        let bytes: Vec<u8> = store.tile(tile)?.iter().flat_map(|hash| *hash.as_bytes()).collect();
-        tree.file(&tile.path(), &bytes)?;
+        tree.file(&tile.path(), &store.tile_bytes(tile)?)?;
     }
     tree.settle()?;
     tree.replace("checkpoint", &head.bytes())?;

@@ -15,6 +15,7 @@ mod openapi;
 mod page;
 mod problem;
 mod read;
+mod readers;
 mod rfc6962;
 mod status;
 
@@ -92,6 +93,7 @@ pub(crate) struct Site<S> {
     /// Requests in progress.
     requests: Semaphore,
     disk_reads: Arc<Semaphore>,
+    readers: Arc<readers::Readers<S>>,
     /// Bundles on their way from the store, each with up to 33 MiB: its entries, and the bundle made of them.
     assembling: Arc<Semaphore>,
     /// Chunks of batches whose signatures are being verified: as many as there are processors.
@@ -184,12 +186,14 @@ fn index(text: &str) -> Option<LeafIndex> {
 
 impl<S: Store> Site<S> {
     pub(crate) fn new(log: Log<S>, config: Http, metrics: HttpMetrics, tree_heads: Option<TreeHeads>) -> Self {
+        let disk_reads = Arc::new(Semaphore::new(DISK_READS));
         Site {
+            readers: Arc::new(readers::Readers::new(log.clone(), Arc::clone(&disk_reads), config.max_requests)),
             limiter: config.limit.map(Limiter::new),
             body_memory: Semaphore::new((config.body_memory / body::UNIT).clamp(1, Semaphore::MAX_PERMITS)),
             answers: memory::AnswerMemory::new(config.answer_memory),
             requests: Semaphore::new(config.max_requests.min(Semaphore::MAX_PERMITS)),
-            disk_reads: Arc::new(Semaphore::new(DISK_READS)),
+            disk_reads,
             assembling: Arc::new(Semaphore::new(ASSEMBLED)),
             verifying: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),
             compressing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from))),

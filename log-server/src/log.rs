@@ -313,9 +313,7 @@ impl<S: Store> Log<S> {
     }
 
     fn read_tile(&self, id: TileId) -> Result<Bytes, ReadError> {
-        self.assembled(Resource::Tile(id), id.is_full(), || {
-            Ok(self.inner.store.tile(id)?.iter().flat_map(|hash| *hash.as_bytes()).collect())
-        })
+        self.assembled(Resource::Tile(id), id.is_full(), || self.inner.store.tile_bytes(id))
     }
 
     fn read_bundle(&self, id: BundleId) -> Result<Bytes, ReadError> {

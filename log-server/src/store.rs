@@ -247,8 +247,15 @@ pub trait Store: Send + Sync + 'static {
         Ok(entries.into_iter().map(|entry| bundle.slice_ref(entry)).collect())
     }
 
-    /// Exactly the first [`TileId::width`] hashes of a tile; a gap or overlap is damage.
-    fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError>;
+    /// The bytes of exactly the first [`TileId::width`] hashes of a tile; a gap or overlap is damage.
+    fn tile_bytes(&self, id: TileId) -> Result<Vec<u8>, StoreError>;
+
+    /// The same hashes, one by one.
+    fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError> {
+        let bytes = self.tile_bytes(id)?;
+        let (hashes, _) = bytes.as_chunks();
+        Ok(hashes.iter().copied().map(Hash::new).collect())
+    }
 
     /// The published head of the smallest size that is not below `size`, if there is one, with the size it is kept under.
     fn head_from(&self, size: TreeSize) -> Result<Option<(TreeSize, Bytes)>, StoreError>;

@@ -47,7 +47,7 @@ impl<S: Store> Site<S> {
     pub(super) async fn tile(&self, id: TileId) -> Result<Answer, Problem> {
         let bytes = match self.log.cached(Resource::Tile(id)) {
             Some(bytes) => bytes,
-            None => self.read_disk(move |log| log.tile(id)).await?.ok_or(Problem::NotInTree)?,
+            None => self.readers.read(Resource::Tile(id), None).await?.0.ok_or(Problem::NotInTree)?,
         };
         self.public(OCTETS, IMMUTABLE, bytes)
     }
@@ -75,9 +75,8 @@ impl<S: Store> Site<S> {
             return self.answers.hold(bytes);
         }
         let assembling = Arc::clone(&self.assembling).acquire_owned().await.expect("the semaphore is never closed");
-        // The permit goes with the bytes until there are others for them, also when the client leaves meanwhile.
-        let read = move |log: Log<S>| Ok((read_bundle(&log, id)?, assembling));
-        let (bytes, _assembling) = self.read_disk(read).await?;
+        // The permit goes with the bytes until there are others for them.
+        let (bytes, _assembling) = self.readers.read(Resource::Bundle(id), Some(assembling)).await?;
         self.answers.hold(bytes.ok_or(Problem::NotInTree)?)
     }
 
@@ -90,6 +89,7 @@ impl<S: Store> Site<S> {
         let Ok(compressing) = Arc::clone(&self.compressing).try_acquire_owned() else { return Ok(None) };
         let assembling = Arc::clone(&self.assembling).acquire_owned().await.expect("the semaphore is never closed");
         // Compressing takes milliseconds, so that it is done where reading is done even if the bundle is in memory.
+        // The permits go with it, also when the client leaves meanwhile.
         let read = move |log: Log<S>| {
             let _compressing = compressing;
             Ok((read_bundle(&log, id)?.map(|bytes| compress(&bytes, coding)), assembling))
@@ -161,6 +161,14 @@ impl<S: Store> Site<S> {
     /// How long a head, or what is made under the newest one, may be cached.
     fn short_lived(&self) -> HeaderValue {
         HeaderValue::try_from(format!("public, max-age={}", self.config.checkpoint_max_age.as_secs())).expect("ASCII")
+    }
+}
+
+/// A tile or bundle from cache or store; `None` if the published tree does not have it.
+pub(super) fn resource<S: Store>(log: &Log<S>, resource: Resource) -> Result<Option<Bytes>, ReadError> {
+    match resource {
+        Resource::Tile(id) => log.tile(id),
+        Resource::Bundle(id) => read_bundle(log, id),
     }
 }
 

@@ -47,6 +47,9 @@ struct Rows {
 #[derive(Debug, Default)]
 struct Faults {
     planned: VecDeque<Fault>,
+    /// The level and number of the tile whose reads wait, and how many do.
+    held: Option<(u8, u64)>,
+    waiting: usize,
     released: bool,
 }
 
@@ -80,7 +83,17 @@ impl MemoryStore {
         *self.publishable.lock().unwrap_or_else(PoisonError::into_inner) = Some(count);
     }
 
-    /// Lets commits that wait, and all later ones, go on.
+    /// Lets reads of a tile wait until [`MemoryStore::release`], as on a disk that does not answer.
+    pub fn hold_tile(&self, level: u8, number: u64) {
+        self.faults().held = Some((level, number));
+    }
+
+    /// How many reads wait for that.
+    pub fn held_reads(&self) -> usize {
+        self.faults().waiting
+    }
+
+    /// Lets commits and reads that wait, and all later ones, go on.
     pub fn release(&self) {
         self.faults().released = true;
         self.released.notify_all();
@@ -167,6 +180,17 @@ impl MemoryStore {
 
     fn faults(&self) -> MutexGuard<'_, Faults> {
         self.faults.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn wait_if_held(&self, level: u8, number: u64) {
+        let mut faults = self.faults();
+        if faults.held == Some((level, number)) {
+            faults.waiting += 1;
+            while !faults.released {
+                faults = self.released.wait(faults).unwrap_or_else(PoisonError::into_inner);
+            }
+            faults.waiting -= 1;
+        }
     }
 
     /// The planned fault that is due at the commit, if one is.
@@ -258,8 +282,9 @@ impl Store for MemoryStore {
         Ok(bytes)
     }
 
-    fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError> {
+    fn tile_bytes(&self, id: TileId) -> Result<Vec<u8>, StoreError> {
         let (level, number) = (id.level(), id.number());
+        self.wait_if_held(level, number);
         let rows = self.rows();
         let mut hashes: Vec<Hash> = Vec::new();
         for (&(_, _, offset), row) in rows.tiles.range((level, number, 0)..=(level, number, u8::MAX)) {
@@ -273,7 +298,7 @@ impl Store for MemoryStore {
             return Err(Damage::BrokenTile { level, number, position }.into());
         }
         hashes.truncate(usize::from(id.width()));
-        Ok(hashes)
+        Ok(hashes.iter().flat_map(Hash::as_bytes).copied().collect())
     }
 
     fn head_from(&self, size: TreeSize) -> Result<Option<(TreeSize, Bytes)>, StoreError> {

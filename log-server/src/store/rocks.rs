@@ -20,6 +20,7 @@ mod entries;
 mod families;
 mod leaves;
 mod ledger;
+mod tiles;
 
 use std::path::Path;
 
@@ -322,27 +323,8 @@ impl Store for RocksStore {
         self.read_rows(first.as_u64(), count)
     }
 
-    fn tile(&self, id: TileId) -> Result<Vec<Hash>, StoreError> {
-        let (level, number, width) = (id.level(), id.number(), usize::from(id.width()));
-        let mut hashes: Vec<Hash> = Vec::with_capacity(width);
-        let broken = |position: usize| Damage::BrokenTile { level, number, position: u16::try_from(position).unwrap_or(u16::MAX) };
-        let mut to = encode_tile_key(level, number, u8::MAX).to_vec();
-        to.push(0); // the first key behind the tile's last
-        self.scan(TILES, encode_tile_key(level, number, 0).to_vec(), to, |key, value| {
-            let (_, _, offset) = decode_tile_key(key).ok_or(Damage::MalformedRow(TILES))?;
-            if usize::from(offset) != hashes.len() {
-                return Err(broken(hashes.len()).into());
-            }
-            for hash in value.chunks(Hash::LEN) {
-                hashes.push(Hash::try_from(hash).map_err(|_| Damage::MalformedRow(TILES))?);
-            }
-            Ok(hashes.len() < width)
-        })?;
-        if hashes.len() < width || hashes.len() > 256 {
-            return Err(broken(hashes.len()).into());
-        }
-        hashes.truncate(width);
-        Ok(hashes)
+    fn tile_bytes(&self, id: TileId) -> Result<Vec<u8>, StoreError> {
+        self.read_tile(id)
     }
 
     fn head_from(&self, size: TreeSize) -> Result<Option<(TreeSize, Bytes)>, StoreError> {

@@ -76,12 +76,28 @@ impl RocksStore {
                 malformed(entry)?;
                 next += 1;
             }
-            bytes.extend_from_slice(&row[from..row.len() - entries.rest().len()]);
+            let found = &row[from..row.len() - entries.rest().len()];
+            if bytes.is_empty() {
+                bytes.reserve(expected(found.len(), next - first, u64::from(count)));
+            }
+            bytes.extend_from_slice(found);
             rows.next();
         }
         rows.status()?;
+        // Also what is kept for long has its own length.
+        if bytes.capacity() - bytes.len() > bytes.len() / 4 {
+            bytes.shrink_to_fit();
+        }
         if next == end { Ok(bytes) } else { Err(Damage::MissingEntry(next).into()) }
     }
+}
+
+/// How many bytes `count` entries probably have if the first `found` of them have so many. No more than eight rows, lest one long entry
+/// among short ones stands for all.
+fn expected(bytes: usize, found: u64, count: u64) -> usize {
+    let found = usize::try_from(found.max(1)).unwrap_or(usize::MAX);
+    let expected = bytes.div_ceil(found).saturating_mul(usize::try_from(count).unwrap_or(usize::MAX));
+    expected.min(bytes.max(8 * ROW))
 }
 
 /// Shows the entries that are staged. Where a row cannot be read, it has fewer of them.

@@ -1,6 +1,8 @@
 //! How each family of rows is kept on disk.
 
-use rocksdb::{BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, Options};
+use rocksdb::{
+    BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor, DBCompressionType, Options,
+};
 
 use super::{ENTRIES, HEADS, LEAVES, LEDGER, META, RocksOptions, TILES};
 
@@ -34,8 +36,12 @@ impl Families {
         match name {
             // The same at all levels, so that a file moves down as it is: its keys are above those of all before it.
             ENTRIES => family.set_compression_type(DBCompressionType::Lz4),
-            // Hashes do not compress.
-            TILES => family.set_compression_type(DBCompressionType::None),
+            TILES => {
+                family.set_compression_type(DBCompressionType::None); // hashes do not compress
+                table.set_block_size(8 << 10); // a full tile is read without its neighbours
+                // Full tiles are read past the cache, which then would not keep the indexes either. They take some 20 bytes a tile.
+                table.set_unpartitioned_pinning_tier(BlockBasedTablePinningTier::All);
+            }
             LEAVES => {
                 family.set_compression_type(DBCompressionType::None);
                 find_nothing_quickly(&mut table);
