@@ -4,7 +4,7 @@
 //! nothing of what was seen then is gone or changed.
 //!
 //! How it is fast: bundles are independent of each other up to their own 256 leaves. Each is fetched, hashed and compared with its
-//! level-0 tile on its own, on a thread for blocking work; what remains to be done in order is one node hash for a bundle. That works
+//! level-0 tile on its own, in a task of its own; what remains to be done in order is one node hash for a bundle. That works
 //! because the root of a full bundle is a leaf of the tree of bundles: an [`Appender`] that is fed those computes the same nodes, 8
 //! heights up. Entries are hashed where they lie in the bundle.
 
@@ -19,7 +19,7 @@ use tlog::{Hash, LeafIndex, TreeSize};
 
 use crate::source::{Source, SourceError};
 use crate::task::Abort;
-use crate::verified::{ReadError, VerifiedLog};
+use crate::verified::{MUCH, ReadError, VerifiedLog};
 use crate::{evidence, terminal};
 
 mod heads;
@@ -196,6 +196,9 @@ enum BundleTree {
 
 async fn check_bundle(source: Source, id: BundleId) -> Result<CheckedBundle, AuditError> {
     let (bundle, tile) = tokio::try_join!(source.bundle(id), source.tile(id.tile()))?;
+    if bundle.len() <= MUCH {
+        return hash_bundle(id, &bundle, &tile);
+    }
     let hashing = tokio::task::spawn_blocking(move || hash_bundle(id, &bundle, &tile));
     hashing.await.expect("hashing does not panic and is not cancelled")
 }

@@ -26,7 +26,7 @@ const BUNDLES_AT_ONCE: u64 = 64;
 const BUNDLES_OF_TILE: u64 = 256;
 
 /// A bundle with more bytes than this is hashed where it keeps nobody waiting.
-const MUCH: usize = 1 << 20;
+pub(crate) const MUCH: usize = 1 << 20;
 
 /// A log under one verified checkpoint. Cheap to clone but for the checkpoint.
 #[derive(Clone, Debug)]
