@@ -1,8 +1,10 @@
 //! Checking a whole store, offline: `acta-log fsck`.
 //!
 //! Every entry is hashed again, every hash of every tile computed again from the entries, every published head compared with the root
-//! at its size, and every entry looked up in the index of leaf hashes; rows that should not be there are counted. What is wrong is
+//! at its size, and the index of leaf hashes compared with the entries; rows that should not be there are counted. What is wrong is
 //! collected, not only the first of it; only entries that cannot be read end the walk, since nothing after them can be computed.
+
+use std::hash::{BuildHasher, RandomState};
 
 use bytes::Bytes;
 use tlog::checkpoint::SignedCheckpoint;
@@ -106,7 +108,7 @@ pub fn check<S: Store>(store: &S, key: &VerifierKey, anchored: Option<Anchored>,
     ];
     report.problems.extend(first_look.into_iter().filter_map(Result::err).map(Problem::from));
 
-    let mut walk = Walk { store, key, edge: Appender::new(), next_head: None, report };
+    let mut walk = Walk { store, key, edge: Appender::new(), next_head: None, leaves: Rows::default(), report };
     walk.seek_head(TreeSize::ZERO);
     for bundle in bundles_of(head.size()) {
         if walk.report.problems.len() >= MAX_PROBLEMS {
@@ -121,8 +123,25 @@ pub fn check<S: Store>(store: &S, key: &VerifierKey, anchored: Option<Anchored>,
     if walk.edge.root() != head.root() {
         walk.problem(Problem::RootDiffers(head.size()));
     }
-    walk.count_rows(head.size());
+    walk.compare_index(head.size());
+    walk.count_hashes(head.size());
     walk.report
+}
+
+/// Leaf hashes with the entries that they lead to, in whatever order they come. Two collections of the same fingerprint are the same, but for
+/// one chance in 2^64: the key is drawn at random, so nobody can prepare others for it.
+#[derive(Default)]
+struct Rows {
+    key: RandomState,
+    fingerprint: u64,
+    count: u64,
+}
+
+impl Rows {
+    fn add(&mut self, leaf: &Hash, index: LeafIndex) {
+        self.fingerprint = self.fingerprint.wrapping_add(self.key.hash_one((leaf, index)));
+        self.count += 1;
+    }
 }
 
 /// One walk over the log, from the first entry to the last.
@@ -132,6 +151,8 @@ struct Walk<'a, S> {
     edge: Appender,
     /// The next published head that the walk comes to, with the size that it is kept under.
     next_head: Option<(TreeSize, Bytes)>,
+    /// What the index should have.
+    leaves: Rows,
     report: Report,
 }
 
@@ -146,7 +167,7 @@ impl<S: Store> Walk<'_, S> {
         let leaves: Vec<Hash> = entries.iter().map(|entry| Hash::leaf(entry)).collect();
         self.report.entries += u64::from(bundle.width());
         self.report.bytes += entries.iter().map(|entry| u64::try_from(entry.len()).unwrap_or(0)).sum::<u64>();
-        self.check_index(bundle.first_index(), &leaves);
+        leaves.iter().zip(bundle.first_index().as_u64()..).for_each(|(leaf, index)| self.leaves.add(leaf, LeafIndex::new(index)));
         let mut rows = TileRows::default();
         for leaf in leaves {
             if self.edge.append(leaf, |node, hash| rows.add(node, hash)).is_err() {
@@ -158,15 +179,37 @@ impl<S: Store> Walk<'_, S> {
         Ok(())
     }
 
-    fn check_index(&mut self, first: LeafIndex, leaves: &[Hash]) {
-        match self.store.find_leaves(leaves) {
-            Ok(found) => {
-                let indexes = (first.as_u64()..).map(LeafIndex::new);
-                let lost = indexes.zip(found).filter(|(index, found)| *found != Some(*index));
-                self.report.problems.extend(lost.map(|(index, _)| Problem::LeafNotIndexed(index)));
-            }
-            Err(error) => self.problem(error),
+    /// Compares the index with the entries. Reading it from one end to the other takes a fraction of looking each entry up, which is
+    /// done only to say what is wrong with it.
+    fn compare_index(&mut self, size: TreeSize) {
+        let mut kept = Rows { key: self.leaves.key.clone(), ..Rows::default() };
+        if let Err(error) = self.store.visit_leaves(&mut |leaf, index| kept.add(leaf, index)) {
+            return self.problem(error);
         }
+        if kept.count == self.leaves.count && kept.fingerprint == self.leaves.fingerprint {
+            return;
+        }
+        for bundle in bundles_of(size) {
+            if self.report.problems.len() >= MAX_PROBLEMS {
+                return;
+            }
+            if let Err(error) = self.look_up(bundle) {
+                return self.problem(error);
+            }
+        }
+        if kept.count != size.as_u64() {
+            self.problem(Problem::LeafCount { rows: kept.count, size });
+        }
+    }
+
+    /// Looks for each entry of a bundle in the index.
+    fn look_up(&mut self, bundle: BundleId) -> Result<(), StoreError> {
+        let entries = self.store.entries(bundle.first_index(), bundle.width())?;
+        let leaves: Vec<Hash> = entries.iter().map(|entry| Hash::leaf(entry)).collect();
+        let indexes = (bundle.first_index().as_u64()..).map(LeafIndex::new);
+        let lost = indexes.zip(self.store.find_leaves(&leaves)?).filter(|(index, found)| *found != Some(*index));
+        self.report.problems.extend(lost.map(|(index, _)| Problem::LeafNotIndexed(index)));
+        Ok(())
     }
 
     /// Compares the hashes that a bundle adds to a tile with those stored.
@@ -213,13 +256,8 @@ impl<S: Store> Walk<'_, S> {
         self.seek_head(TreeSize::new(size.as_u64() + 1));
     }
 
-    /// Rows that the walk did not ask for are found by counting.
-    fn count_rows(&mut self, size: TreeSize) {
-        match self.store.count_leaves() {
-            Ok(rows) if rows == size.as_u64() => {}
-            Ok(rows) => self.problem(Problem::LeafCount { rows, size }),
-            Err(error) => self.problem(error),
-        }
+    /// Rows of tiles that the walk did not ask for are found by counting.
+    fn count_hashes(&mut self, size: TreeSize) {
         match self.store.count_hashes() {
             Ok(counts) => {
                 for level in 0..counts.len().max(8) {

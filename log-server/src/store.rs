@@ -263,8 +263,8 @@ pub trait Store: Send + Sync + 'static {
     /// How far the rows reach.
     fn extent(&self) -> Result<Extent, StoreError>;
 
-    /// Counts the rows of the leaf-hash index by reading all of them; for `fsck`.
-    fn count_leaves(&self) -> Result<u64, StoreError>;
+    /// Calls `visit` with each leaf hash of the index and the entry that it leads to, in no order; for `fsck`.
+    fn visit_leaves(&self, visit: &mut dyn FnMut(&Hash, LeafIndex)) -> Result<(), StoreError>;
 
     /// Counts the hashes that tiles of each level have, from level 0, by reading all of them; for `fsck`.
     fn count_hashes(&self) -> Result<Vec<u64>, StoreError>;

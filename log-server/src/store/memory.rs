@@ -318,8 +318,9 @@ impl Store for MemoryStore {
         })
     }
 
-    fn count_leaves(&self) -> Result<u64, StoreError> {
-        Ok(u64::try_from(self.rows().leaves.len()).unwrap_or(u64::MAX))
+    fn visit_leaves(&self, visit: &mut dyn FnMut(&Hash, LeafIndex)) -> Result<(), StoreError> {
+        self.rows().leaves.iter().for_each(|(leaf, index)| visit(leaf, LeafIndex::new(*index)));
+        Ok(())
     }
 
     fn count_hashes(&self) -> Result<Vec<u64>, StoreError> {

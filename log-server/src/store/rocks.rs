@@ -342,8 +342,8 @@ impl Store for RocksStore {
         Ok(Extent { entries: self.end_of_entries()?, leaf_hashes: self.last_leaf_hash()?, published: self.last_number(HEADS)? })
     }
 
-    fn count_leaves(&self) -> Result<u64, StoreError> {
-        self.count_all_leaves()
+    fn visit_leaves(&self, visit: &mut dyn FnMut(&Hash, LeafIndex)) -> Result<(), StoreError> {
+        self.visit_all_leaves(visit)
     }
 
     fn count_hashes(&self) -> Result<Vec<u64>, StoreError> {

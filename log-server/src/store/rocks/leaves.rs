@@ -203,15 +203,15 @@ impl RocksStore {
         Ok(found)
     }
 
-    pub(super) fn count_all_leaves(&self) -> Result<u64, StoreError> {
+    pub(super) fn visit_all_leaves(&self, visit: &mut dyn FnMut(&Hash, LeafIndex)) -> Result<(), StoreError> {
         let recent = self.recent.read();
-        let mut count = u64::try_from(recent.newest.len() + recent.leaving.len()).unwrap_or(u64::MAX);
+        recent.newest.iter().chain(recent.leaving.iter()).for_each(|(leaf, index)| visit(leaf, LeafIndex::new(*index)));
         drop(recent);
-        self.scan(LEAVES, Vec::new(), MARK.to_vec(), |_, _| {
-            count += 1;
+        self.scan(LEAVES, Vec::new(), MARK.to_vec(), |leaf, index| {
+            let leaf = Hash::try_from(leaf).map_err(|_| Damage::MalformedRow(LEAVES))?;
+            visit(&leaf, LeafIndex::new(decode_u64(index, LEAVES)?));
             Ok(true)
-        })?;
-        Ok(count)
+        })
     }
 }
 
