@@ -25,8 +25,10 @@ use tlog::{Hash, LeafIndex, TreeSize};
 
 /// Entries of a commit, about as many as wait for one under 256 connections.
 const COMMIT: u64 = 128;
-/// Commits that are measured.
+/// Commits whose look-ups are measured.
 const COMMITS: u64 = 2_000;
+/// Commits that are measured as a whole: enough of them that the index goes from memory to the disk, again and again.
+const WHOLE_COMMITS: u64 = 20_000;
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -83,7 +85,7 @@ fn commits(dir: &Path, indexed: bool, looked_up: bool) -> f64 {
     let tree = |size| TreeState { size: TreeSize::new(size), root: Hash::leaf(b""), checkpoint: Bytes::from_static(&[0; 200]) };
     let store = RocksStore::create(&dir.join("db"), RocksOptions::default(), &identity, &tree(0)).unwrap();
     let before = process_cpu();
-    for commit in 0..COMMITS {
+    for commit in 0..WHOLE_COMMITS {
         let entries: Vec<Bytes> = numbers(commit).map(entry).collect();
         let staged = store.stage(LeafIndex::new(commit * COMMIT), &entries);
         let mut leaves: Vec<Hash> = entries.iter().map(|entry| Hash::leaf(entry)).collect();
@@ -95,7 +97,7 @@ fn commits(dir: &Path, indexed: bool, looked_up: bool) -> f64 {
         store.commit(staged, &Commit { leaves, tiles: Vec::new(), tree, publish: false, ledger: None }).unwrap();
     }
     store.settle().unwrap();
-    each(before, COMMITS)
+    each(before, WHOLE_COMMITS)
 }
 
 fn numbers(commit: u64) -> std::ops::Range<u64> {

@@ -1,7 +1,8 @@
 //! How each family of rows is kept on disk.
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor, DBCompressionType, Options,
+    BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType,
+    Options, UniversalCompactOptions, UniversalCompactionStopStyle,
 };
 
 use super::{ENTRIES, HEADS, LEAVES, LEDGER, META, RocksOptions, TILES};
@@ -45,6 +46,7 @@ impl Families {
             LEAVES => {
                 family.set_compression_type(DBCompressionType::None);
                 find_nothing_quickly(&mut table);
+                merge_seldom(&mut family);
             }
             LEDGER => {
                 family.set_compression_type(DBCompressionType::Lz4);
@@ -68,6 +70,23 @@ fn find_nothing_quickly(table: &mut BlockBasedOptions) {
     table.set_bloom_filter(14.0, false);
     table.set_whole_key_filtering(true);
     table.set_block_size(8 << 10);
+}
+
+/// For leaf hashes: files come whole and each spans all of them, so merging four of about the same size rewrites a row once for each doubling
+/// and redoubling of the log. By levels, of which each has ten times the one above, it would be rewritten several times in each.
+fn merge_seldom(family: &mut Options) {
+    let mut merge = UniversalCompactOptions::default();
+    merge.set_min_merge_width(4);
+    merge.set_size_ratio(50);
+    merge.set_stop_style(UniversalCompactionStopStyle::Similar);
+    // No row is ever replaced, so there is nothing to gain from merging all files.
+    merge.set_max_size_amplification_percent(i32::MAX);
+    family.set_compaction_style(DBCompactionStyle::Universal);
+    family.set_universal_compaction_options(&merge);
+    family.set_level_zero_file_num_compaction_trigger(12);
+    // A long merge lets more of them gather, which slows look-ups a little and is no reason to stop the log.
+    family.set_level_zero_slowdown_writes_trigger(48);
+    family.set_level_zero_stop_writes_trigger(64);
 }
 
 /// For families in which nearly every look-up is for something new: the filter answers it without a read.
