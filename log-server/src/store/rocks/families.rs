@@ -1,8 +1,8 @@
 //! How each family of rows is kept on disk.
 
 use rocksdb::{
-    BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor, DBCompactionStyle, DBCompressionType,
-    Options, UniversalCompactOptions, UniversalCompactionStopStyle,
+    BlockBasedIndexType, BlockBasedOptions, BlockBasedTablePinningTier, Cache, ColumnFamilyDescriptor, DBCompactionStyle,
+    DBCompressionType, Options, UniversalCompactOptions, UniversalCompactionStopStyle,
 };
 
 use super::{ENTRIES, HEADS, LEAVES, LEDGER, META, RocksOptions, TILES};
@@ -84,6 +84,7 @@ fn merge_seldom(family: &mut Options) {
     family.set_compaction_style(DBCompactionStyle::Universal);
     family.set_universal_compaction_options(&merge);
     family.set_level_zero_file_num_compaction_trigger(12);
+    family.set_target_file_size_base(256 << 20); // of large files few are open
     // A long merge lets more of them gather, which slows look-ups a little and is no reason to stop the log.
     family.set_level_zero_slowdown_writes_trigger(48);
     family.set_level_zero_stop_writes_trigger(64);
