@@ -20,6 +20,7 @@ mod entries;
 mod families;
 mod leaves;
 mod ledger;
+mod names;
 mod tiles;
 
 use std::path::Path;
@@ -115,9 +116,7 @@ impl RocksStore {
     /// A store is looked at in this way before it is opened for writing: opening for writing makes what recovery could read the new
     /// state, and removes the rest, which may be all that is left of acknowledged entries.
     pub fn open_read_only(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
-        let (families, descriptors) = present_families(dir, options)?;
-        let db = DB::open_cf_descriptors_read_only(&db_options(options), dir, descriptors, false)?;
-        let mut store = RocksStore { db, families, recent: Recent::within(options.write_buffer_bytes) }.of_this_format()?;
+        let store = open_present(dir, options, |options, families| DB::open_cf_descriptors_read_only(options, dir, families, false))?;
         // Whoever only looks is to see what there is, and to find what is wrong with it.
         drop(store.recall_leaves());
         Ok(store)
@@ -128,9 +127,12 @@ impl RocksStore {
     /// Before it returns, all that RocksDB recovered from its write-ahead log has been written again as synced table files: after a
     /// failed sync, recovery may have read pages that never reached the disk.
     pub fn open(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
-        let (families, descriptors) = present_families(dir, options)?;
-        let db = DB::open_cf_descriptors(&db_options(options), dir, descriptors)?;
-        let mut store = RocksStore { db, families, recent: Recent::within(options.write_buffer_bytes) }.of_this_format()?;
+        let store = names::open(dir, || {
+            let store = open_present(dir, options, |options, families| DB::open_cf_descriptors(options, dir, families))?;
+            // RocksDB opens files when they are first read, if it has many. The mark is in the one that it took in last.
+            store.mark()?;
+            Ok(store)
+        })?;
         store.settle()?;
         store.recall_leaves()?;
         Ok(store)
@@ -381,14 +383,20 @@ impl Store for RocksStore {
     }
 }
 
-/// The families that the store in `dir` has. Replacing the ledger can be cut short when the old one is gone and the new one not there.
-fn present_families(dir: &Path, options: RocksOptions) -> Result<(Families, Vec<ColumnFamilyDescriptor>), StoreError> {
+/// Opens the families that the store in `dir` has. Replacing the ledger can be cut short when the old one is gone and the new one not there.
+fn open_present(
+    dir: &Path,
+    options: RocksOptions,
+    open: impl FnOnce(&Options, Vec<ColumnFamilyDescriptor>) -> Result<DB, rocksdb::Error>,
+) -> Result<RocksStore, StoreError> {
     let families = Families::new(options);
+    let has_ledger = DB::list_cf(&Options::default(), dir)?.iter().any(|name| name == LEDGER);
     let mut descriptors = families.descriptors();
-    if DB::list_cf(&Options::default(), dir)?.iter().any(|name| name == LEDGER) {
+    if has_ledger {
         descriptors.push(ColumnFamilyDescriptor::new(LEDGER, families.options(LEDGER)));
     }
-    Ok((families, descriptors))
+    let db = open(&db_options(options), descriptors)?;
+    RocksStore { recent: Recent::within(options.write_buffer_bytes), db, families }.of_this_format()
 }
 
 fn db_options(options: RocksOptions) -> Options {

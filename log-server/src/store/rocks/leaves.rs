@@ -27,7 +27,7 @@ use crate::store::{Damage, Store, StoreError};
 const MARK: [u8; Hash::LEN + 1] = [0xff; Hash::LEN + 1];
 
 /// The table file that is being made.
-const TABLE: &str = "leaves.table";
+pub(super) const TABLE: &str = "leaves.table";
 
 /// Leaf hashes with their indexes. The hasher is seeded at random, so that nobody can choose entries that all fall into one place.
 type Leaves = HashMap<Hash, u64, foldhash::fast::RandomState>;
@@ -145,7 +145,7 @@ impl RocksStore {
     }
 
     /// Reads into memory the leaf hashes that the family does not have. What does not fit together is an error, and the rest is read.
-    pub(super) fn recall_leaves(&mut self) -> Result<(), StoreError> {
+    pub(super) fn recall_leaves(&self) -> Result<(), StoreError> {
         let size = self.tree()?.size;
         let mark = self.mark()?;
         if mark > size.as_u64() {

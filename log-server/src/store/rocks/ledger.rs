@@ -10,7 +10,7 @@ use super::{LEDGER, LEDGER_SIZE, RocksStore};
 use crate::store::{Store, StoreError};
 
 /// The table file that is being made.
-const TABLE: &str = "ledger-rebuild.table";
+pub(super) const TABLE: &str = "ledger-rebuild.table";
 
 impl RocksStore {
     /// Removes the ledger. From here to [`RocksStore::finish_ledger`] the store has none, however this process ends.

@@ -98,10 +98,9 @@ fn a_file_that_was_taken_in_and_kept_its_first_name_is_not_written_over() {
     let dir = closed_store(1000);
     let db = dir.path().join("db");
     let store = open(&db).unwrap();
-    let taken_in = store.db.live_files().unwrap().into_iter().find(|file| file.column_family_name == LEAVES).unwrap();
     // a table that was made and not taken in
     drop(std::fs::remove_file(db.join(TABLE)));
-    std::fs::hard_link(db.join(taken_in.name.trim_start_matches('/')), db.join(TABLE)).unwrap();
+    std::fs::hard_link(db.join(taken_in(&store)), db.join(TABLE)).unwrap();
     let mut edge = Appender::new();
     for index in 0..1000 {
         edge.append(leaf(index), |_, _| ()).unwrap();
@@ -111,6 +110,33 @@ fn a_file_that_was_taken_in_and_kept_its_first_name_is_not_written_over() {
     }
     drop(store);
     check(&open(&db).unwrap(), 2000);
+}
+
+/// The name of a file that the family has.
+fn taken_in(store: &RocksStore) -> String {
+    let file = store.db.live_files().unwrap().into_iter().find(|file| file.column_family_name == LEAVES).unwrap();
+    file.name.trim_start_matches('/').to_owned()
+}
+
+/// What RocksDB leaves when the sync fails with which it notes that it took a file in.
+#[test]
+fn a_file_that_was_noted_and_lost_its_new_name_gets_it_back() {
+    let dir = closed_store(1000);
+    let db = dir.path().join("db");
+    let store = open(&db).unwrap();
+    let (file, mark) = (taken_in(&store), store.mark().unwrap());
+    drop(store);
+    let aside = dir.path().join("aside");
+    std::fs::rename(db.join(&file), &aside).unwrap();
+
+    std::fs::write(db.join(TABLE), b"another file").unwrap();
+    open(&db).unwrap_err();
+    assert!(!db.join(&file).exists(), "no other file gets its name");
+
+    std::fs::copy(&aside, db.join(TABLE)).unwrap();
+    let store = open(&db).unwrap();
+    assert_eq!(store.mark().unwrap(), mark);
+    check(&store, 1000);
 }
 
 #[test]
