@@ -118,7 +118,7 @@ impl RocksStore {
     pub fn open_read_only(dir: &Path, options: RocksOptions) -> Result<Self, StoreError> {
         let store = open_present(dir, options, |options, families| DB::open_cf_descriptors_read_only(options, dir, families, false))?;
         // Whoever only looks is to see what there is, and to find what is wrong with it.
-        drop(store.recall_leaves());
+        drop(store.recall_leaves_read_only());
         Ok(store)
     }
 

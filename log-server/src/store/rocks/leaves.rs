@@ -7,7 +7,8 @@
 //!
 //! **Invariant.** The leaf hash of every committed entry is in the family or in memory, at any moment and after any crash. Memory forgets
 //! only what the family has. The family gets rows and their mark as one file, whole or not at all, and no file has a leaf hash of an entry
-//! that is not committed. And opening the store reads back into memory, from the tiles, all from the mark on.
+//! that is not committed. And opening the store reads back into memory, from the tiles, all from the mark on; an index that is far behind,
+//! or gone, so is made again by a start, in the same memory.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -144,37 +145,51 @@ impl RocksStore {
         self.db.path().join(TABLE)
     }
 
-    /// Reads into memory the leaf hashes that the family does not have. What does not fit together is an error, and the rest is read.
+    /// Reads the leaf hashes that the family does not have back into memory, and goes on as if they were committed now: where they are more
+    /// than memory has room for, the first of them go into the family.
     pub(super) fn recall_leaves(&self) -> Result<(), StoreError> {
-        let size = self.tree()?.size;
-        let mark = self.mark()?;
+        let (size, mark) = (self.tree()?.size, self.mark()?);
         if mark > size.as_u64() {
             return Err(Damage::IndexBeyond { mark, size }.into());
         }
-        let mut damage = None;
         let mut next = mark;
-        let mut leaves = Leaves::default();
-        leaves.reserve(usize::try_from(size.as_u64() - mark).unwrap_or(0).min(2 * self.recent.limit));
-        self.scan(TILES, encode_tile_key(0, mark / 256, 0).to_vec(), vec![1], |key, row| {
-            let Some((_, number, offset)) = decode_tile_key(key).filter(|_| row.len().is_multiple_of(Hash::LEN)) else {
-                damage.get_or_insert(Damage::MalformedRow(TILES));
-                return Ok(true);
-            };
-            let first = number.saturating_mul(256).saturating_add(offset.into());
-            if first > next {
-                damage.get_or_insert(broken_at(next));
-            }
-            for (hash, index) in row.chunks_exact(Hash::LEN).zip(first..).filter(|(_, index)| *index >= mark) {
-                leaves.entry(Hash::try_from(hash).map_err(|_| Damage::MalformedRow(TILES))?).or_insert(index);
-                next = next.max(index + 1);
-            }
+        self.scan_leaf_hashes(mark, |first, hashes| {
+            // No mark is ever beyond a gap.
+            let known = next.checked_sub(first).ok_or(broken_at(next))?;
+            let new = hashes.get(usize::try_from(known).unwrap_or(usize::MAX)..).unwrap_or_default();
+            self.make_room(next, new.len())?;
+            self.recent.keep(next, new);
+            next += u64::try_from(new.len()).unwrap_or(u64::MAX);
             Ok(next < size.as_u64())
         })?;
-        *self.recent.write() = InMemory { newest: leaves, ..InMemory::default() };
-        match damage.or((next < size.as_u64()).then(|| broken_at(next))) {
-            Some(damage) => Err(damage.into()),
-            None => Ok(()),
-        }
+        if next == size.as_u64() { Ok(()) } else { Err(broken_at(next).into()) }
+    }
+
+    /// The same for whoever only reads: nothing is written, and what is behind a gap is read, too.
+    pub(super) fn recall_leaves_read_only(&self) -> Result<(), StoreError> {
+        let (size, mark) = (self.tree()?.size.as_u64(), self.mark()?);
+        let mut leaves = Leaves::default();
+        let read = self.scan_leaf_hashes(mark, |first, hashes| {
+            for (leaf, index) in hashes.iter().zip(first..).filter(|(_, index)| (mark..size).contains(index)) {
+                leaves.entry(*leaf).or_insert(index);
+            }
+            Ok(first < size)
+        });
+        self.recent.write().newest = leaves;
+        read
+    }
+
+    /// Shows the rows of tiles of level 0, with the index of the first hash of each, from the tile on that has this index.
+    fn scan_leaf_hashes(&self, from: u64, mut visit: impl FnMut(u64, &[Hash]) -> Result<bool, StoreError>) -> Result<(), StoreError> {
+        self.scan(TILES, encode_tile_key(0, from / 256, 0).to_vec(), vec![1], |key, row| {
+            // A tree has at most 2^63 entries.
+            let first = decode_tile_key(key).and_then(|(_, number, offset)| (number < 1 << 55).then(|| number * 256 + u64::from(offset)));
+            let hashes: Option<Vec<Hash>> = row.chunks(Hash::LEN).map(|hash| Hash::try_from(hash).ok()).collect();
+            match (first, hashes) {
+                (Some(first), Some(hashes)) if hashes.len() <= 256 => visit(first, &hashes),
+                _ => Err(Damage::MalformedRow(TILES).into()),
+            }
+        })
     }
 
     /// Up to which entry the family has leaf hashes.

@@ -98,9 +98,12 @@ fn a_file_that_was_taken_in_and_kept_its_first_name_is_not_written_over() {
     let dir = closed_store(1000);
     let db = dir.path().join("db");
     let store = open(&db).unwrap();
+    let file = taken_in(&store);
+    drop(store);
     // a table that was made and not taken in
     drop(std::fs::remove_file(db.join(TABLE)));
-    std::fs::hard_link(db.join(taken_in(&store)), db.join(TABLE)).unwrap();
+    std::fs::hard_link(db.join(file), db.join(TABLE)).unwrap();
+    let store = open(&db).unwrap();
     let mut edge = Appender::new();
     for index in 0..1000 {
         edge.append(leaf(index), |_, _| ()).unwrap();
@@ -148,6 +151,22 @@ fn memory_forgets_what_the_family_has_and_is_filled_again_with_what_it_does_not(
     assert!((400..1000).contains(&mark), "{mark}");
     assert_eq!(u64::try_from(in_memory(&store)).unwrap(), 1000 - mark);
     check(&store, 1000);
+}
+
+#[test]
+fn an_index_that_is_far_behind_catches_up_at_a_start_within_the_same_memory() {
+    let dir = closed_store(5000);
+    let db = dir.path().join("db");
+    let store = open(&db).unwrap();
+    store.db.put_cf(store.family(LEAVES), MARK, 100_u64.to_be_bytes()).unwrap();
+    drop(store);
+    let store = open(&db).unwrap();
+    let recent = store.recent.read();
+    assert!(recent.newest.len() <= 448 && recent.leaving.len() <= 448, "{} and {}", recent.newest.len(), recent.leaving.len());
+    drop(recent);
+    let leaves: Vec<Hash> = (0..5000).map(leaf).collect();
+    assert!(store.look_leaves_up(&leaves).unwrap().into_iter().eq((0..5000).map(|index| Some(LeafIndex::new(index)))));
+    assert!(store.mark().unwrap() > 3500, "the family has all but the newest");
 }
 
 #[test]
