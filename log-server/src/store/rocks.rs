@@ -403,6 +403,8 @@ fn db_options(options: RocksOptions) -> Options {
     let mut db = serving::rocks::options(options.write_buffer_bytes, MAX_OPEN_FILES);
     // A write-ahead log that was synced and then went missing or got shorter is an error at the next start, not a shorter history.
     db.set_track_and_verify_wals_in_manifest(true);
+    // Two merges at a time where files gather, else one: of a large index of leaf hashes one takes minutes, in which entries go on.
+    db.set_max_background_jobs(3);
     db
 }
 

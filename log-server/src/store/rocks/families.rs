@@ -81,6 +81,9 @@ fn merge_seldom(family: &mut Options) {
     merge.set_stop_style(UniversalCompactionStopStyle::Similar);
     // No row is ever replaced, so there is nothing to gain from merging all files.
     merge.set_max_size_amplification_percent(i32::MAX);
+    // Nor is there after 30 days, when RocksDB would do so, with as much free disk again.
+    family.set_ttl(0);
+    family.set_periodic_compaction_seconds(0);
     family.set_compaction_style(DBCompactionStyle::Universal);
     family.set_universal_compaction_options(&merge);
     family.set_level_zero_file_num_compaction_trigger(12);
