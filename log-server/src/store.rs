@@ -8,6 +8,9 @@
 //! cosignatures. No other row is changed or removed, so a reader needs no lock and no snapshot: what it reads below a size that was
 //! committed stays.
 //!
+//! The index of leaf hashes, which finds an entry that the log has already, follows from the tiles. A store may keep it beside the commits, as
+//! long as it finds every committed entry at any moment.
+//!
 //! The ledger is a conclusion from the entries: who may issue what, and which decisions stand. It is written with the entries that it is
 //! drawn from, and it alone may be thrown away and drawn again.
 

@@ -5,7 +5,8 @@
 //! | `meta` | name | format version, identity, tree state |
 //! | `entries` | index of the first, u64 | entries that follow each other, as a bundle has them |
 //! | `tiles` | level u8, tile number u64, first offset u8 | the hashes that one commit added to that tile |
-//! | `leaves` | leaf hash, and a mark | index, u64 |
+//! | `leaves` | leaf hash | index, u64 |
+//! | | 33 bytes 0xff, the mark | how many entries have theirs here, u64; the newest are in memory only ([`leaves`]) |
 //! | `heads` | tree size u64 | each published head, with the cosignatures gathered |
 //! | `ledger` | as the crate `decision` has it, and `size` | what the entries say of issuers and decisions; up to which tree size |
 //!
