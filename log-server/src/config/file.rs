@@ -234,7 +234,7 @@ impl Default for CacheSection {
 
 impl Default for StoreSection {
     fn default() -> Self {
-        StoreSection { cache: ByteSize::mebibytes(64), write_buffer: ByteSize::mebibytes(64) }
+        StoreSection { cache: ByteSize::mebibytes(48), write_buffer: ByteSize::mebibytes(96) }
     }
 }
 

@@ -63,13 +63,13 @@ pub(crate) const MAX_OPEN_FILES: u16 = 512;
 pub struct RocksOptions {
     /// Bytes of uncompressed table blocks, filters and indexes kept in memory.
     pub block_cache_bytes: usize,
-    /// Bytes of recent writes kept in memory before they are written as table files. As many again at most are taken by recent leaf hashes.
+    /// Bytes of recent writes kept in memory before they are written as table files: half for leaf hashes, half for all other rows.
     pub write_buffer_bytes: usize,
 }
 
 impl Default for RocksOptions {
     fn default() -> Self {
-        RocksOptions { block_cache_bytes: 64 << 20, write_buffer_bytes: 64 << 20 }
+        RocksOptions { block_cache_bytes: 48 << 20, write_buffer_bytes: 96 << 20 }
     }
 }
 
@@ -401,7 +401,7 @@ fn open_present(
 }
 
 fn db_options(options: RocksOptions) -> Options {
-    let mut db = serving::rocks::options(options.write_buffer_bytes, MAX_OPEN_FILES);
+    let mut db = serving::rocks::options(options.write_buffer_bytes / 2, MAX_OPEN_FILES);
     // A write-ahead log that was synced and then went missing or got shorter is an error at the next start, not a shorter history.
     db.set_track_and_verify_wals_in_manifest(true);
     // Two merges at a time where files gather, else one: of a large index of leaf hashes one takes minutes, in which entries go on.

@@ -27,7 +27,7 @@ impl Families {
 
     pub(super) fn options(&self, name: &str) -> Options {
         let mut family = Options::default();
-        family.set_write_buffer_size((self.write_buffer_bytes / 2).max(1 << 20));
+        family.set_write_buffer_size((self.write_buffer_bytes / 4).max(1 << 20));
         let mut table = BlockBasedOptions::default();
         table.set_block_cache(&self.cache);
         table.set_cache_index_and_filter_blocks(true);

@@ -73,10 +73,10 @@ impl Drop for Writing {
 }
 
 impl Recent {
-    /// None yet, and room for them in a third of so many bytes.
+    /// None yet, and room for as many as take half of so many bytes, with those that are on their way into the family.
     pub(super) fn within(bytes: usize) -> Self {
         // A map has a power of two of slots, of which it fills seven eighths, and a byte beside each.
-        let slots = (bytes / 3 / (size_of::<(Hash, u64)>() + 1)).max(16);
+        let slots = (bytes / 4 / (size_of::<(Hash, u64)>() + 1)).max(16);
         Recent { leaves: RwLock::default(), limit: (1 << slots.ilog2()) / 8 * 7 }
     }
 
@@ -238,7 +238,7 @@ fn write_table(leaves: &Leaves, mark: u64, options: &Options, path: &Path) -> Re
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::Index(error)),
         _ => {}
     }
-    let mut sorted: Vec<(Hash, u64)> = leaves.iter().map(|(leaf, index)| (*leaf, *index)).collect();
+    let mut sorted: Vec<(&Hash, u64)> = leaves.iter().map(|(leaf, index)| (leaf, *index)).collect();
     sorted.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
     let mut table = SstFileWriter::create(options);
     table.open(path)?;

@@ -13,7 +13,7 @@ use crate::store::RocksOptions;
 use crate::store::contract::commit;
 
 /// Room for 448 leaf hashes.
-const SMALL: RocksOptions = RocksOptions { block_cache_bytes: 1 << 20, write_buffer_bytes: 64 << 10 };
+const SMALL: RocksOptions = RocksOptions { block_cache_bytes: 1 << 20, write_buffer_bytes: 96 << 10 };
 
 fn create(dir: &Path) -> RocksStore {
     RocksStore::create(dir, SMALL, &identity(), &empty_tree()).unwrap()
