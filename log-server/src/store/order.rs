@@ -44,8 +44,13 @@ impl Order {
 
 /// The order of hashes. Nearly always their first eight bytes decide.
 pub(crate) fn compare(one: &Hash, other: &Hash) -> Ordering {
-    let first = |hash: &Hash| hash.as_bytes().first_chunk().map(|bytes| u64::from_be_bytes(*bytes));
     first(one).cmp(&first(other)).then_with(|| one.cmp(other))
+}
+
+/// The first eight bytes, which compare as a number does.
+pub(crate) fn first(hash: &Hash) -> u64 {
+    let [b0, b1, b2, b3, b4, b5, b6, b7, ..] = *hash.as_bytes();
+    u64::from_be_bytes([b0, b1, b2, b3, b4, b5, b6, b7])
 }
 
 #[cfg(test)]

@@ -238,11 +238,12 @@ fn write_table(leaves: &Leaves, mark: u64, options: &Options, path: &Path) -> Re
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(StoreError::Index(error)),
         _ => {}
     }
-    let mut sorted: Vec<(&Hash, u64)> = leaves.iter().map(|(leaf, index)| (leaf, *index)).collect();
-    sorted.sort_unstable_by(|(one, _), (other, _)| order::compare(one, other));
+    // By their first bytes, which are at hand, before the hashes, which are anywhere in the map.
+    let mut sorted: Vec<(u64, &Hash, u64)> = leaves.iter().map(|(leaf, index)| (order::first(leaf), leaf, *index)).collect();
+    sorted.sort_unstable();
     let mut table = SstFileWriter::create(options);
     table.open(path)?;
-    sorted.iter().try_for_each(|(leaf, index)| table.put(leaf.as_bytes(), index.to_be_bytes()))?;
+    sorted.iter().try_for_each(|(_, leaf, index)| table.put(leaf.as_bytes(), index.to_be_bytes()))?;
     table.put(MARK, mark.to_be_bytes())?;
     table.finish()?;
     // The writer of table files asks the system to forget what it writes; but this is read soon. No harm is done where this fails.
