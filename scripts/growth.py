@@ -266,7 +266,7 @@ def draw(measured, directory):
     prefix = "large-" if measured["batch_only"] else ""
     for name, title, unit, lines in CHARTS:
         drawn = {label: [(step["size"] / 1e6, step[key] / by) for step in steps if step.get(key) is not None] for label, (key, by) in lines.items()}
-        drawn = {label: points for label, points in drawn.items() if points}
+        drawn = {label: points for label, points in drawn.items() if len(points) > 1}  # one point is no curve; it is in the table
         if drawn:
             charts.append((directory / f"{prefix}{name}.svg", title))
             charts[-1][0].write_text(curves.svg(title, "entries in the log, millions", unit, drawn))
