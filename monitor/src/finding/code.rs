@@ -57,7 +57,7 @@ kinds! {
     LOG_UNPROVEN = "log.unproven-inconsistency", Error, "The log does not show that its heads belong together",
         "Two heads that the log signed could not be brought together, because what the log serves does not prove it either way. That convicts nobody, but a log that hides a fork looks like this.";
     LOG_ROLLBACK = "log.rollback", Error, "The log shows fewer entries than before",
-        "The log serves a head with fewer entries than it served before, or has served fewer, for longer than the monitor was told to accept, than one and the same head that it signed and that was seen elsewhere. A server that is behind looks like this, and so does a log that was put back to an older copy.";
+        "The log serves a head with fewer entries than it served before; or, for longer than the monitor was told to accept, with fewer than a head that it signed and that was seen elsewhere. A server that is behind looks like this, and so does a log that was put back to an older copy.";
     LOG_WRONG_BYTES = "log.wrong-bytes", Critical, "The log serves something else than what it signed",
         "Entries or tiles that the log serves do not hash up to the root that it signed.";
     LOG_MALFORMED_BUNDLE = "log.malformed-bundle", Error, "The log serves entries that cannot be read",
